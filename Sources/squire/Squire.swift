@@ -12,16 +12,16 @@ struct Squire: ParsableCommand {
         commandName: "squire",
         abstract: "A local reverse proxy that carries your bearer token.",
         discussion: """
-            Point any tool at localhost: Squire attaches the bearer and the required headers, forwards to the API, \
-            refreshes the token when the API refuses it, and sends the request again. The tool never knows.
+            Point any tool at localhost: Squire attaches the bearer and the required headers, forwards the request to \
+            the API, refreshes the token when the API rejects it, and sends the request again. The tool never notices.
 
-            Try it with nothing set up:  squire demo
-            A first configuration:       squire init --upstream https://api.example.com
+            Try it without any setup:    squire demo
+            Write a configuration:       squire init --upstream https://api.example.com
             Then:                        squire login --token -
                                          squire run
             In a script:                 squire exec -- ./my-script
                                          curl -H "$(squire token --format header)" …
-            Completion for your shell:   squire --generate-completion-script bash
+            Shell completion:            squire --generate-completion-script bash
                                          (or zsh, or fish)
 
             The configuration is --config FILE, else $SQUIRE_CONFIG, else ./squire.yaml, else \
@@ -42,7 +42,7 @@ struct Squire: ParsableCommand {
     static var _errorPrefix: String { "squire: " }
 
     /// Throws if the arguments name an unknown command, or have an unknown option before the command.
-    private static func lookOverWords() throws {
+    private static func checkWords() throws {
         let words = CommandWords(tree(of: Squire.self))
         guard let problem = words.problem(in: Array(CommandLine.arguments.dropFirst())) else { return }
         throw ExitFailure.usage("squire: \(ControlCharacters.escaped(problem))")
@@ -56,7 +56,7 @@ struct Squire: ParsableCommand {
     /// Parses the arguments into a command.
     private static func command() throws -> any ParsableCommand {
         if let plain = PlainCommands.command(Array(CommandLine.arguments.dropFirst())) { return plain }
-        try lookOverWords()
+        try checkWords()
         return try parseAsRoot()
     }
 

@@ -12,12 +12,12 @@ import Threads
 struct DemoCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo",
-        abstract: "Everything with nothing to set up: a simulated API, a customer, the proxy.",
+        abstract: "Try everything without any setup: a simulated API, a customer, the proxy.",
         discussion: """
-            Starts the playground, logs its customer in with a token that lives 60 seconds, and proxies to it on \
-            localhost:8080 (or the next free port), with the inspector's page beside it. Nothing is written to disk. \
-            Open the page and paste the curl lines it prints: the page and the log show the refusal, the refresh and the \
-            request that was sent again, and the last line what arrived at the API.
+            Starts the playground, logs its customer in with a token that lives 60 seconds, and runs a proxy for it on \
+            localhost:8080 (or the next free port), with the inspector's page. Nothing is written to disk. Open the \
+            page and paste the curl commands that it prints: the page and the log show the rejection, the refresh and \
+            the second attempt, and the last command shows what arrived at the API.
             """
     )
 
@@ -74,7 +74,7 @@ struct DemoCommand: ParsableCommand {
         playground.stop()
         // A demo whose output nobody can see is of no use.
         if let problem { throw ExitFailure.inputOutput("squire: \(problem.description)") }
-        foreground.sayEnd()
+        foreground.logEnd()
     }
 
     private static var warnings: [String] {

@@ -10,15 +10,15 @@ import Threads
 struct ExecCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "exec",
-        abstract: "Run a command with a proxy of its own.",
+        abstract: "Run a command with its own proxy.",
         discussion: """
-            Starts a proxy on a free port, exports its base URL as SQUIRE_URL and as each --env NAME, runs the command with \
-            signals passed on, and exits with its code. That port needs no access.key: it is for this user alone. With \
-            --listen unix:PATH the URL is http://localhost, to be asked for through the socket that SQUIRE_SOCKET names. \
-            Variables that hold the token or the access key are not passed on.
+            Starts a proxy on a free port, exports its base URL as SQUIRE_URL and as each --env NAME, runs the \
+            command, passes signals on to it, and exits with its code. The port needs no access.key, because it admits \
+            only this user. With --listen unix:PATH, the URL is http://localhost, and SQUIRE_SOCKET names the socket \
+            to connect to. Variables that contain the token or the access key are not passed on.
 
-            Without a usable session it says so and exits with 77 before it starts the command; --allow-missing starts it \
-            all the same.
+            Without a usable session, it says so and exits with 77 before it starts the command; --allow-missing \
+            starts the command anyway.
 
               squire exec -- sh -c 'curl $SQUIRE_URL/api/customer-accounts/me'
               squire exec --env API_BASE -- ./legacy-tool
@@ -32,11 +32,11 @@ struct ExecCommand: ParsableCommand {
     @Option(
         name: .long,
         parsing: .singleValue,
-        help: ArgumentHelp("Export the URL under this name too; repeatable.", valueName: "name")
+        help: ArgumentHelp("Also export the URL under this name; repeatable.", valueName: "name")
     )
     var env: [String] = []
 
-    @Flag(name: .long, help: "Run the command without a usable session, too.")
+    @Flag(name: .long, help: "Run the command even without a usable session.")
     var allowMissing = false
 
     @Argument(
@@ -106,15 +106,7 @@ struct ExecCommand: ParsableCommand {
 
     /// Runs the command and returns its exit code. All signals that this process receives are passed on to it.
     private func runChild(_ url: String) throws -> Int32 {
-        // The command must use this proxy, not one that it may be nested in.
-        unsetenv("SQUIRE_SOCKET")
-        let socket = UnixSpelling.path(url)
-        for name in ["SQUIRE_URL"] + env { setenv(name, socket == nil ? url : "http://localhost", 1) }
-        // An absolute path, because the command may change its directory.
-        if let socket { setenv("SQUIRE_SOCKET", RealPath.of(socket) ?? socket, 1) }
-        var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }
-        arguments.append(nil)
-        defer { for argument in arguments { free(argument) } }
+        exportAddress(url)
         let loop: EventLoop
         do throws(SystemError) {
             loop = try EventLoop()
@@ -127,22 +119,13 @@ struct ExecCommand: ParsableCommand {
         sigemptyset(&blocked)
         for signal in passedOn { sigaddset(&blocked, signal) }
         pthread_sigmask(SIG_BLOCK, &blocked, &former)
-        var child = pid_t()
-        let status = arguments.withUnsafeBufferPointer { arguments in
-            withUnsafePointer(to: former) { mask in
-                var start = csystem_command()
-                start.arguments = arguments.baseAddress
-                start.mask = mask
-                start.streams = (-1, -1, -1)
-                return csystem_spawn(&start, &child)
-            }
+        let process: pid_t
+        switch spawn(signalMask: former) {
+        case .success(let child): process = child
+        case .failure(let error):
+            Output.error("squire: cannot run \(CommandLines.quoted(command[0])): \(error.reason)")
+            return error.code == ENOENT ? 127 : 126
         }
-        guard status == 0 else {
-            Output.error("squire: cannot run \(CommandLines.quoted(command[0])): \(String(cString: strerror(status)))")
-            return status == ENOENT ? 127 : 126
-        }
-
-        let process = child
         let signals = passedOn.map { signal in
             SignalWatch(loop: loop, signal: signal) { kill(process, signal) }
         }
@@ -164,5 +147,33 @@ struct ExecCommand: ParsableCommand {
         while waitpid(process, &ended, 0) < 0, errno == EINTR {}
         // WIFEXITED and WEXITSTATUS of wait(2).
         return ended & 0x7F == 0 ? ended >> 8 & 0xFF : 128 + (ended & 0x7F)
+    }
+
+    /// Tells the command where its proxy is.
+    private func exportAddress(_ url: String) {
+        // The command must use this proxy, not one that it may be nested in.
+        unsetenv("SQUIRE_SOCKET")
+        let socket = UnixSpelling.path(url)
+        for name in ["SQUIRE_URL"] + env { setenv(name, socket == nil ? url : "http://localhost", 1) }
+        // An absolute path, because the command may change its directory.
+        if let socket { setenv("SQUIRE_SOCKET", RealPath.of(socket) ?? socket, 1) }
+    }
+
+    /// Starts the command with the streams that this process received, and with that signal mask.
+    private func spawn(signalMask: sigset_t) -> Result<pid_t, SystemError> {
+        var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }
+        arguments.append(nil)
+        defer { for argument in arguments { free(argument) } }
+        var child = pid_t()
+        let status = arguments.withUnsafeBufferPointer { arguments in
+            withUnsafePointer(to: signalMask) { mask in
+                var start = csystem_command()
+                start.arguments = arguments.baseAddress
+                start.mask = mask
+                start.streams = (-1, -1, -1)
+                return csystem_spawn(&start, &child)
+            }
+        }
+        return status == 0 ? .success(child) : .failure(SystemError("cannot start a command", code: status))
     }
 }

@@ -6,10 +6,10 @@ import Settings
 struct ExplainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "explain",
-        abstract: "Print what would be sent for a request, without contacting anything.",
+        abstract: "Show what would be sent for a request, without sending it.",
         discussion: """
-            Takes the options of squire run, too: what would be sent with them. Exits with 1 when Squire itself would \
-            refuse the request.
+            Takes the options of squire run as well, and shows what would be sent with them. Exits with 1 if Squire \
+            itself would refuse the request.
 
               squire explain GET /api/venues
               squire explain POST /api/orders -H 'Authorization: Bearer mine'
@@ -27,7 +27,7 @@ struct ExplainCommand: ParsableCommand {
     @Option(
         name: [.customShort("H", allowingJoined: true), .customLong("request-header")],
         parsing: .singleValue,
-        help: ArgumentHelp("A header the client sends; repeatable.", valueName: "'Name: value'")
+        help: ArgumentHelp("A header that the client sends; repeatable.", valueName: "'Name: value'")
     )
     var requestHeader: [String] = []
 
@@ -39,7 +39,7 @@ struct ExplainCommand: ParsableCommand {
             loaded.configuration,
             applySource: loaded.applySource,
             hasKey: false,
-            status: { try SessionAccess(loaded, .look).cache.status }
+            status: { try SessionAccess(loaded, .look).session.status }
         )
         switch explanation?.access {
         case nil: throw ExitFailure.malformed("squire: that is not a request")

@@ -6,10 +6,11 @@ import Settings
 struct ReloadCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "reload",
-        abstract: "Have the running proxy of this configuration read it again.",
+        abstract: "Make the running proxy of this configuration read it again.",
         discussion: """
-            Asks through the inspector, and says what changed and what needs a restart. Exits with 0; with 78 and the \
-            mistakes when the configuration is wrong, which changes nothing; with 69 when no such proxy can be asked.
+            Asks the proxy through its inspector, and prints what changed and what needs a restart. Exits with 0; with \
+            78 and the mistakes if the configuration is wrong, in which case nothing changes; with 69 if no such proxy \
+            can be asked.
             """
     )
 

@@ -8,20 +8,21 @@ import Support
 struct StatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status",
-        abstract: "Who the session is, how long its token lives, how the last refreshes went, and what to do.",
+        abstract: "Show whose session it is, how long its token lives, the last refreshes, and what to do.",
         discussion: """
-            Sends nothing. Works beside a running squire run; without a configuration it asks the one that runs, such as \
-            squire demo. Exits with 77 when a login is needed or there is no session; with --json always with 0. With \
-            --all, each session file in $XDG_STATE_HOME/squire: its state, customer, API, configuration and path.
+            Sends nothing to the API. Works beside a running squire run; without a configuration, it asks the running \
+            Squire, such as squire demo. Exits with 77 if a login is needed or there is no session; with --json always \
+            with 0. With --all, lists each session file in $XDG_STATE_HOME/squire: its state, customer, API, \
+            configuration and path.
             """
     )
 
     @OptionGroup var options: ConfigOption
 
-    @Flag(name: .long, help: "One JSON object, as the inspector's /api/status has it.")
+    @Flag(name: .long, help: "Print one JSON object, as in the inspector's /api/status.")
     var json = false
 
-    @Flag(name: .long, help: "Each session that there is, whatever configuration it belongs to.")
+    @Flag(name: .long, help: "Show each session, whatever configuration it belongs to.")
     var all = false
 
     func run() throws {
@@ -34,17 +35,17 @@ struct StatusCommand: ParsableCommand {
         if let proxy, !proxy.hasSaved || loaded.configuration.session.source.isBestAskedOfARunningProxy {
             return try proxy.show(json: json)
         }
-        let session = try SessionAccess(loaded, .look)
-        var status = session.cache.status
+        let access = try SessionAccess(loaded, .look)
+        var status = access.session.status
         // Only the running proxy knows which machine refreshes, and whether the others know a token.
         if status.shared != nil, let known = proxy?.shared { status.shared = known }
         if json { return Output.json(status.json) }
-        let claim = (try? session.record())?.token?.claims?.expiresAt
-        for line in Self.lines(status, session.loaded, claim: claim, now: SystemClock().wall()) {
+        let claim = (try? access.record())?.token?.claims?.expiresAt
+        for line in Self.lines(status, access.loaded, claim: claim, now: SystemClock().wall()) {
             Output.labelled(line)
         }
         if let advice = status.advice { Output.say("\n\(advice)") }
-        if status.state == .none { for hint in session.loaded.hints { Output.say(hint) } }
+        if status.state == .none { for hint in access.loaded.hints { Output.say(hint) } }
         if status.isFailing { throw ExitCode(ExitReason.tryLater.rawValue) }
         if !status.isUsable, status.state != .starting { throw ExitCode(ExitReason.loginNeeded.rawValue) }
     }

@@ -11,11 +11,11 @@ struct TokenCommand: ParsableCommand {
 
     static let configuration = CommandConfiguration(
         commandName: "token",
-        abstract: "Print a token that stays valid for a while, refreshing first if it must.",
+        abstract: "Print a token that stays valid for a while; refresh first if necessary.",
         discussion: """
-            Never prints a token that is known to be refused: 77 when a login is needed, 75 when it may pass. Where the \
-            API's tokens live no longer than --min-ttl, one that a refresh brought is used for the first half of its \
-            life: another would last no longer.
+            Never prints a token that is known to be rejected: exits with 77 if a login is needed, with 75 if the \
+            rejection may be temporary. If the API's tokens live no longer than --min-ttl, a refreshed one is printed \
+            during the first half of its life, because another would last no longer.
 
             curl -H "$(squire token --format header)" https://…
             eval "$(squire token --format env)"; echo "$SQUIRE_TOKEN"
@@ -48,19 +48,19 @@ struct TokenCommand: ParsableCommand {
         if loaded.configuration.session.source == .unused {
             throw ExitFailure.usage("squire: session: none has no token to print")
         }
-        let session = try SessionAccess(loaded)
-        let token = try usableToken(session, seconds: Int(least.components.seconds))
-        let status = session.cache.status
+        let access = try SessionAccess(loaded)
+        let token = try usableToken(access, seconds: Int(least.components.seconds))
+        let status = access.session.status
         switch format {
         case .raw: Output.line(token.value)
-        case .header: Output.line(Self.header(token, session.loaded.configuration.session))
+        case .header: Output.line(Self.header(token, access.loaded.configuration.session))
         case .env: Output.line("export SQUIRE_TOKEN=\(CommandLines.singleQuoted(token.value))")
         case .json:
             Output.line(
                 JSONValue.object([
                     .init("token", .string(token.value)),
                     .init("expires_at", status.expiresAt.map(JSONValue.integer) ?? .null),
-                    .init("header", .string(Self.header(token, session.loaded.configuration.session))),
+                    .init("header", .string(Self.header(token, access.loaded.configuration.session))),
                 ]).serialized()
             )
         }
@@ -72,12 +72,12 @@ struct TokenCommand: ParsableCommand {
     }
 
     /// The session's token. Refreshes first if the token was rejected, or expires within `seconds`.
-    private func usableToken(_ session: SessionAccess, seconds: Int) throws -> Token {
-        let wasStarting = session.cache.status.state == .starting
-        let token = try session.token()
+    private func usableToken(_ access: SessionAccess, seconds: Int) throws -> Token {
+        let wasStarting = access.session.status.state == .starting
+        let token = try access.token()
         // It was obtained just now, and another would not last longer.
         if wasStarting { return token }
-        let before = session.cache.status
+        let before = access.session.status
         if before.state == .loginNeeded {
             throw ExitFailure.loginNeeded("squire: \(before.advice ?? "A login is needed.")")
         }
@@ -90,8 +90,8 @@ struct TokenCommand: ParsableCommand {
             warn(left, seconds)
             return token
         }
-        let fresh = try session.refresh(before.isRejected ? .rejected : .expiry)
-        let after = session.cache.status
+        let fresh = try access.refresh(before.isRejected ? .rejected : .expiry)
+        let after = access.session.status
         if after.isRejected {
             throw ExitFailure.tryLater(
                 "squire: the API refuses the token, and gave the same one again; try again later"

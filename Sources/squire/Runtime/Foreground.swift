@@ -11,7 +11,7 @@ final class Foreground {
         /// The terminal has closed, which ends the process, unless nohup(1) started it.
         case ends
         /// A reload. But if the process had a terminal, respected its signals, and has lost it, the process ends.
-        case rereads(() -> Void)
+        case reloads(() -> Void)
     }
 
     /// Why the process ends.
@@ -35,10 +35,10 @@ final class Foreground {
     private let dependsOnTerminal: Bool
     private var signals: [SignalWatch] = []
     private var timer: EventTimer?
-    private lazy var secondLook = EventTimer(loop: loop) { [unowned self] in endWithTerminal() }
+    private lazy var terminalCheck = EventTimer(loop: loop) { [unowned self] in endWithTerminal() }
 
     /// When the session leader ends, its processes receive SIGHUP shortly before they lose the terminal.
-    private static let secondLookAfter = Duration.milliseconds(250)
+    private static let terminalCheckDelay = Duration.milliseconds(250)
     /// After that time nobody waits for the start any more.
     private static let startupTime = Duration.milliseconds(500)
 
@@ -68,7 +68,7 @@ final class Foreground {
             signals.append(
                 SignalWatch(loop: loop, signal: signal) { [unowned self] in
                     guard ending == nil else {
-                        if orders.isHurry(at: MonotonicClock.now()) { leaveAtOnce(signal) }
+                        if orders.isHurry(at: MonotonicClock.now()) { exitAtOnce(signal) }
                         return
                     }
                     endEcho(of: signal)
@@ -85,10 +85,10 @@ final class Foreground {
         guard ending == nil else { return }
         switch meaning {
         case .ends: if !ignoresHangUp { end(.signal(SIGHUP)) }
-        case .rereads(let reread):
+        case .reloads(let reload):
             if endWithTerminal() { return }
-            reread()
-            if dependsOnTerminal { secondLook.arm(after: Self.secondLookAfter) }
+            reload()
+            if dependsOnTerminal { terminalCheck.arm(after: Self.terminalCheckDelay) }
         }
     }
 
@@ -141,23 +141,23 @@ final class Foreground {
     }
 
     /// Logs the last line, which says how the process ended. Call when everything else has ended.
-    func sayEnd() {
+    func logEnd() {
         switch ending {
-        case .signal(let signal)?: say("stopped by \(Self.name(of: signal))", signal)
-        case .terminalGone?: say("stopped: its terminal is gone", SIGHUP)
+        case .signal(let signal)?: log("stopped by \(Self.name(of: signal))", signal)
+        case .terminalGone?: log("stopped: its terminal is gone", SIGHUP)
         case nil: break
         }
     }
 
-    private func leaveAtOnce(_ signal: Int32) -> Never {
+    private func exitAtOnce(_ signal: Int32) -> Never {
         endEcho(of: signal)
-        say("stopped at once, by a second \(Self.name(of: signal)): what was running is cut", signal)
+        log("stopped at once, by a second \(Self.name(of: signal)): what was running is cut", signal)
         csystem_end_commands()
         LogWriter.standardError.finish(timeout: .milliseconds(100))
         _exit(128 + signal)
     }
 
-    private func say(_ text: String, _ signal: Int32) {
+    private func log(_ text: String, _ signal: Int32) {
         let name =
             switch signal {
             case SIGINT: "SIGINT"

@@ -50,11 +50,6 @@ struct InheritedSockets {
     }
 
     private static func address(_ socket: ListeningSocket) -> InheritedAddresses.Address {
-        let bound: ListenAddress =
-            switch socket.name {
-            case .tcp(let host, let port): .tcp(host: host, port: port)
-            case .unix(let path): .unix(path: path)
-            }
-        return .init(bound, descriptor: socket.descriptor, admitsOtherUsers: socket.admitsOtherUsers)
+        .init(socket.address, descriptor: socket.descriptor, admitsOtherUsers: socket.admitsOtherUsers)
     }
 }

@@ -15,8 +15,8 @@ enum Listeners {
         /// What differs from the configured address: a socket is missing, or the port is another.
         var notices: [String] = []
 
-        /// The name of the first socket.
-        var name: ListeningSocket.Name { sockets[0].name }
+        /// The address of the first socket.
+        var address: ListenAddress { sockets[0].address }
     }
 
     /// Binds an address for clients. Throws an error that says what failed, who asked for the address, and what to do.
@@ -25,7 +25,9 @@ enum Listeners {
         let (bound, isMoved) = try search(asked, takesNextPort: takesNextPort) { address in
             guard case .tcp("localhost", let port) = address else { return Bound(sockets: [try bind(address)]) }
             let sockets = try ListeningSocket.loopback(port: port)
-            guard sockets.count == 1, case .tcp(let host, _) = sockets[0].name else { return Bound(sockets: sockets) }
+            guard sockets.count == 1, case .tcp(let host, _) = sockets[0].address else {
+                return Bound(sockets: sockets)
+            }
             let missing = host == "::1" ? "127.0.0.1" : "::1"
             return Bound(
                 sockets: sockets,
@@ -33,7 +35,7 @@ enum Listeners {
             )
         }
         guard isMoved else { return bound }
-        return Bound(sockets: bound.sockets, notices: bound.notices + [moved(asked, to: bound.name)])
+        return Bound(sockets: bound.sockets, notices: bound.notices + [moved(asked, to: bound.address)])
     }
 
     /// Binds a single socket, as `bindAll` does, but to no port of `avoiding` except the requested one.
@@ -44,12 +46,12 @@ enum Listeners {
             }
             return try bind(address)
         }
-        return Bound(sockets: [socket], notices: isMoved ? [moved(asked, to: socket.name)] : [])
+        return Bound(sockets: [socket], notices: isMoved ? [moved(asked, to: socket.address)] : [])
     }
 
-    private static func moved(_ asked: AskedAddress, to name: ListeningSocket.Name) -> String {
+    private static func moved(_ asked: AskedAddress, to address: ListenAddress) -> String {
         let what = asked.key == "listen" ? "the proxy" : "the inspector"
-        guard case .tcp(_, let port) = name else { return "\(asked.address) is taken" }
+        guard case .tcp(_, let port) = address else { return "\(asked.address) is taken" }
         return "\(asked.address) is taken: \(what) is on port \(port)"
     }
 

@@ -6,24 +6,24 @@ import TokenSources
 
 /// Reports the outcome of a login.
 struct LoginReport {
-    private let session: SessionAccess
+    private let access: SessionAccess
     private let former: FormerSession
 
-    init(_ session: SessionAccess, former: FormerSession) {
-        self.session = session
+    init(_ access: SessionAccess, former: FormerSession) {
+        self.access = access
         self.former = former
     }
 
     /// `isOAuth` limits standard output to one line, for scripts that read an address from standard error.
     func say(isOAuth: Bool) {
-        let status = session.cache.status
+        let status = access.session.status
         let who = status.subject.map(ControlCharacters.escaped).map { " as customer \($0)" } ?? ""
         let life = status.expiresIn.map { Self.life($0, isDead: status.state == .loginNeeded) } ?? doubt
-        var rest = ["session in \(session.file.path)"]
-        if let replaced = session.replaced {
+        var rest = ["session in \(access.file.path)"]
+        if let replaced = access.replaced {
             let fate = replaced.keptIn.map { "it is kept in \($0)" } ?? "it could not be kept"
             rest.append("replaced \(FormerSession(replaced).description); \(fate)")
-        } else if case .former(let file, _) = session.loaded.place {
+        } else if case .former(let file, _) = access.loaded.place {
             rest.append("\(former.description) stays in \(file), where an older Squire left it")
         }
         if isOAuth {
@@ -38,7 +38,7 @@ struct LoginReport {
 
     /// The remark on a token whose lifetime is unknown although it states its expiry; empty if it states none.
     private var doubt: String {
-        guard let end = session.cache.token?.claims?.expiresAt else { return "" }
+        guard let end = access.session.token?.claims?.expiresAt else { return "" }
         let claim = "\(UTCTime.text(end)), \(TokenLife.doubt(of: end, now: SystemClock().wall()))"
         return ", token good until the API refuses it: it claims to end at \(claim), and is not believed"
     }
@@ -51,8 +51,8 @@ struct LoginReport {
 
     /// Warns that the session ends with its token, because no refresh token came.
     private func warning(_ status: SessionStatus) -> String? {
-        guard case .oauth(let oauth) = session.loaded.configuration.session.source,
-            let record = try? session.record(), record.refreshToken == nil
+        guard case .oauth(let oauth) = access.loaded.configuration.session.source,
+            let record = try? access.record(), record.refreshToken == nil
         else { return nil }
         let word = oauth.offlineScope ?? "offline_access"
         let end =

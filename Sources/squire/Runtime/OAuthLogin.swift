@@ -9,11 +9,11 @@ import TokenSources
 
 /// A person's login at an authorization server, in a browser on this machine or on another device.
 struct OAuthLogin {
-    let taking: TokenTaking
+    let redemption: TokenRedemption
     let oauth: OAuthConfiguration
     let endpoint: TokenEndpoint
 
-    private var line: String { taking.line }
+    private var line: String { redemption.line }
 
     /// How long to wait for the browser.
     private static let patience = Duration.seconds(300)
@@ -36,8 +36,8 @@ struct OAuthLogin {
         do {
             let grant = [("grant_type", "authorization_code")]
             let parameters = grant + login.redemption(of: code).map { ($0.name, $0.value) }
-            let outcome = try taking.take(.code) { [endpoint] in endpoint.exchange(parameters) }
-            guard case .obtained(let tokens, _) = outcome else { throw taking.failure(outcome, of: .code) }
+            let outcome = try redemption.redeem(.code) { [endpoint] in endpoint.exchange(parameters) }
+            guard case .obtained(let tokens, _) = outcome else { throw redemption.failure(outcome, of: .code) }
             login.show(.loggedIn(who: tokens.accessToken.claims?.subject))
         } catch {
             login.show(.failed(reason: "the terminal says why"))
@@ -64,7 +64,7 @@ struct OAuthLogin {
         do throws(EndpointFailure) {
             return try look()
         } catch {
-            throw taking.failure(error.outcome, of: .code)
+            throw redemption.failure(error.outcome, of: .code)
         }
     }
 
@@ -184,17 +184,17 @@ struct OAuthLogin {
     private func ask(_ device: DeviceAuthorization) throws -> DeviceLogin.Answer {
         let grant = [("grant_type", "urn:ietf:params:oauth:grant-type:device_code")]
         let parameters = grant + device.redemption.map { ($0.name, $0.value) }
-        Spending.begin(waitsElsewhere: false)
-        defer { Spending.end() }
+        SignalHold.begin(waitsElsewhere: false)
+        defer { SignalHold.end() }
         let reply = endpoint.ask(parameters)
-        let outcome = try taking.take(.deviceCode, given: reply.outcome)
+        let outcome = try redemption.redeem(.deviceCode, given: reply.outcome)
         if case .obtained = outcome { return .ended(.loggedIn) }
         if let answer = reply.error.flatMap(DeviceLogin.Answer.init) { return answer }
         switch outcome {
         case .unavailable(_, let seconds, _, _, _): return .poll(.noAnswer(retryAfter: seconds))
         // The person may need minutes, so that a failure in between is not final.
         case .unreachable, .lost: return .poll(.noAnswer(retryAfter: nil))
-        case .obtained, .unchanged, .refused, .misconfigured: throw taking.failure(outcome, of: .deviceCode)
+        case .obtained, .unchanged, .refused, .misconfigured: throw redemption.failure(outcome, of: .deviceCode)
         }
     }
 

@@ -26,7 +26,7 @@ final class PlaygroundService {
             socket.close()
             throw ExitFailure.inputOutput("squire: \(error.description)")
         }
-        url = socket.name.url
+        url = socket.address.url
         server = LoopBound(nil, loop: thread.loop)
         let (server, loop) = (server, thread.loop)
         loop.execute { server.value = PlaygroundServer(loop: loop, socket: socket, options: options) }

@@ -8,24 +8,24 @@ import Settings
 import Threads
 
 /// Applies a configuration that was read while the proxy runs. All of this happens on the main loop, except for the
-/// reading itself (`ReloadDesk`).
+/// reading itself (`ReloadCoordinator`).
 extension ProxyService {
     /// Enables reloads by SIGHUP and by the inspector. `read` blocks.
     func acceptReloads(
         on loop: EventLoop,
         read: @escaping @Sendable (StopSignal) throws(ConfigurationError) -> LoadedConfiguration
     ) {
-        let clerk = ReloadDesk.Clerk(
+        let handler = ReloadCoordinator.Handler(
             refusal: { [unowned self] configuration in
                 guard let configuration, !isStarted(with: configuration) else { return nil }
                 return .otherConfiguration
             },
-            begins: { [unowned self] in report?.reloadBegan(at: $0) },
+            accepted: { [unowned self] in report?.reloadBegan(at: $0) },
             read: { stop in Result { () throws(ConfigurationError) in try read(stop) } },
-            follow: { [unowned self] in follow($0) },
-            ends: { [unowned self] in report?.reloadEnded() }
+            apply: { [unowned self] in apply($0) },
+            answered: { [unowned self] in report?.reloadEnded() }
         )
-        reloads.open(on: loop, clerk)
+        reloads.open(on: loop, handler)
     }
 
     private func isStarted(with configuration: String) -> Bool {
@@ -34,7 +34,7 @@ extension ProxyService {
     }
 
     /// Applies a configuration that was read, or changes nothing.
-    private func follow(_ reading: ReloadDesk.Reading) -> ReloadOutcome {
+    private func apply(_ reading: ReloadCoordinator.Reading) -> ReloadOutcome {
         let outcome: ReloadOutcome
         do {
             outcome = try reconfigure(try reading.get())
@@ -112,7 +112,7 @@ extension ProxyService {
     private func openSockets(_ access: AccessConfiguration) -> [String] {
         guard !access.sameUser, access.key == nil else { return [] }
         return sockets.filter(\.admitsOtherUsers).map {
-            "\($0.name.url) can be opened by other users, who use your session: set access.key or access.same-user: true"
+            "\($0.address.url) can be opened by other users, who use your session: set access.key or access.same-user: true"
         }
     }
 
@@ -147,7 +147,7 @@ extension ProxyService {
             sessionChanged,
             keepsSession: true
         )
-        remember(former)
+        keep(former: former)
         // The inspector must not show the former session's token, and the new session has reported none.
         if next.token == nil { generations.end() }
         return next

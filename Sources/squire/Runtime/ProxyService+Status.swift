@@ -22,7 +22,7 @@ extension ProxyService {
                 "token has expired and is refreshed when it is needed"
             case (.usable, let life?), (.refreshing, let life?): "token good for \(Quantity.words(seconds: life))"
             }
-        let listen = names.map(\.url)
+        let listen = addresses.map(\.url)
         let upstream = loaded.configuration.upstreamURL
         let words = [
             "squire \(Version.number): \(listen.joined(separator: " and ")) -> \(upstream)",
@@ -48,8 +48,8 @@ extension ProxyService {
 
     /// The address of the inspector's page; nil if no browser can reach it.
     var page: String? {
-        guard let name = inspector?.name, case .tcp = name else { return nil }
-        return name.url + "/"
+        guard let address = inspector?.address, case .tcp = address else { return nil }
+        return address.url + "/"
     }
 
     /// `startMessage` as a line; nil if the log level excludes it.
@@ -67,7 +67,7 @@ extension ProxyService {
             case .starting: "the first token is asked for"
             case .unused: "no session"
             }
-        let listen = names.map(\.url).joined(separator: " and ")
+        let listen = addresses.map(\.url).joined(separator: " and ")
         let reload = isReloadRefused ? ", the last reload was refused (see the log)" : ""
         return "\(listen) -> \(loaded.configuration.upstreamURL): \(session)\(reload)"
     }

@@ -29,7 +29,7 @@ final class ProxyService {
     let keepsSession: Bool
     /// The running configuration: the one that was read last, except for settings that need a restart.
     var loaded: LoadedConfiguration
-    let reloads = ReloadDesk()
+    let reloads = ReloadCoordinator()
     /// Nil without a service manager.
     var report: ServiceReport?
     /// Whether the last reload was refused because of mistakes.
@@ -38,11 +38,11 @@ final class ProxyService {
     private(set) var endsUnsaved = false
     /// Called after each event of the session, on any thread.
     let sessionChanged = Guarded<(@Sendable () -> Void)?>(nil)
-    private var oldSessions: [Weak] = []
+    private var formerSessions: [Weak] = []
     /// Watches for the login that replaces a session file of an older Squire.
     private var moveWatch: SessionFileWatch?
     /// The bound addresses, one for each address of `listen`: `localhost` has two sockets.
-    let names: [ListeningSocket.Name]
+    let addresses: [ListenAddress]
     /// All listening sockets, for inspection. The server closes them.
     let sockets: [ListeningSocket]
     /// What accepts connections, such as `proxy http://127.0.0.1:8080`.
@@ -94,16 +94,9 @@ final class ProxyService {
         let exposures = loaded.exposures
         try DescriptorLimit.require(configuration, proxies: proxies)
         DescriptorReserve.shared.fill()
-        var sockets = inherited.proxy
-        var names = sockets.map(\.name)
+        let (sockets, addresses) = try Self.bind(loaded, inherited, takesNextPort: takesNextPort, logging)
+        (self.addresses, self.sockets) = (addresses, sockets)
         do {
-            for asked in loaded.askedListeners where inherited.proxy.isEmpty {
-                let bound = try Listeners.bindAll(asked, takesNextPort: takesNextPort)
-                sockets += bound.sockets
-                names.append(bound.name)
-                for notice in bound.notices { logging.logger().notice("\(notice)") }
-            }
-            (self.names, self.sockets) = (names, sockets)
             let session = try Self.makeSession(
                 loaded,
                 logging,
@@ -113,7 +106,7 @@ final class ProxyService {
                 keepsSession: keepsSession
             )
             current = Current(.init(loaded, session, isPrivate: isPrivate, keepsSession: keepsSession))
-            let context = Self.makeContext(configuration, session, logging, sockets.map(\.name), proxies, isPrivate)
+            let context = Self.makeContext(configuration, session, logging, sockets.map(\.address), proxies, isPrivate)
             let cores = Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
             let workers = configuration.workers == 0 ? max(1, cores) : configuration.workers
             let inspector = configuration.inspector
@@ -128,7 +121,38 @@ final class ProxyService {
             if let error = error as? SystemError { throw ExitFailure.inputOutput("squire: \(error.description)") }
             throw error
         }
-        endpoints = names.map { "proxy \($0.url)" }
+        endpoints = addresses.map { "proxy \($0.url)" }
+        warn(exposures)
+        try startInspector(inherited, avoiding: LoadedConfiguration.fixedPorts(all), examples: examples(url))
+    }
+
+    /// Binds the listeners, unless a service manager passed them. Closes those that it bound if it throws.
+    private static func bind(
+        _ loaded: LoadedConfiguration,
+        _ inherited: InheritedSockets,
+        takesNextPort: Bool,
+        _ logging: Logging
+    ) throws -> ([ListeningSocket], [ListenAddress]) {
+        guard inherited.proxy.isEmpty else { return (inherited.proxy, inherited.proxy.map(\.address)) }
+        var sockets: [ListeningSocket] = []
+        var addresses: [ListenAddress] = []
+        do {
+            for asked in loaded.askedListeners {
+                let bound = try Listeners.bindAll(asked, takesNextPort: takesNextPort)
+                sockets += bound.sockets
+                addresses.append(bound.address)
+                for notice in bound.notices { logging.logger().notice("\(notice)") }
+            }
+        } catch {
+            for socket in sockets { socket.close() }
+            throw error
+        }
+        return (sockets, addresses)
+    }
+
+    /// Warns of what the configuration asks for and the system does not provide.
+    private func warn(_ exposures: [String]) {
+        let configuration = loaded.configuration
         if configuration.access.sameUser || isPrivate, let problem = PeerUsers.shared.problem {
             logging.logger().warning(
                 "connections by TCP are refused: access.same-user is on and the system does not say whose they are (\(problem))"
@@ -139,10 +163,9 @@ final class ProxyService {
             logging.logger().log(level: level, "\(ControlCharacters.escaped(problem.text))")
         }
         for warning in exposures { logging.logger().warning("\(warning)") }
-        try startInspector(inherited, avoiding: LoadedConfiguration.fixedPorts(all), examples: examples(url))
     }
 
-    func warnOfSession() {
+    func warnAboutSession() {
         if let problem = sessionProblem { logging.logger().warning("\(problem)") }
     }
 
@@ -190,70 +213,17 @@ final class ProxyService {
     }
 
     /// The base URL of the first listener.
-    var url: String { names[0].url }
-
-    static func makeSession(
-        _ loaded: LoadedConfiguration,
-        _ logging: Logging,
-        _ refreshes: RefreshCounts,
-        _ tokens: (generations: GenerationBook, numbers: GenerationNumbers),
-        _ changed: Guarded<(@Sendable () -> Void)?>,
-        keepsSession: Bool
-    ) throws -> Session {
-        let messages = logging.messages
-        let sharing: SharedRunner?
-        do throws(ConfigurationError) {
-            let engine = keepsSession ? try SharedEngine(loaded) : nil
-            sharing = try engine?.runner(loaded) { SharedLog.log($0, to: messages) }
-        } catch {
-            throw Loading.failure(error)
-        }
-        do throws(SessionFileError) {
-            let logger = logging.logger()
-            let source = ConfiguredSource.make(loaded) {
-                SessionLog.log($0, to: messages)
-            } remark: {
-                logger.notice("\(ControlCharacters.escaped($0))")
-            }
-            let session = try Session(
-                file: keepsSession ? loaded.keptFile : nil,
-                source: source,
-                policy: loaded.configuration.session.policy,
-                binding: loaded.binding,
-                login: loaded.lines.login,
-                sharing: sharing,
-                numbers: tokens.numbers,
-                emit: { event in
-                    refreshes.record(event)
-                    tokens.generations.record(event)
-                    SessionLog.log(event, to: messages, login: loaded.lines.login)
-                    changed.with { $0 }?()
-                },
-                tell: { tokens.generations.hear($0) }
-            )
-            session.watchFile()
-            session.share()
-            session.start()
-            (source as? OAuthSource)?.prepare()
-            (source as? TokenFileSource)?.watch(interval: TestTimes.tokenFileInterval) { [weak session] in
-                session?.sourceChanged()
-            }
-            session.keepAlive()
-            return session
-        } catch {
-            throw ExitFailure(error)
-        }
-    }
+    var url: String { addresses[0].url }
 
     func makeContext(_ configuration: ProxyConfiguration, _ session: Session) -> ProxyContext {
-        Self.makeContext(configuration, session, logging, server.names, proxies, isPrivate)
+        Self.makeContext(configuration, session, logging, server.addresses, proxies, isPrivate)
     }
 
     private static func makeContext(
         _ configuration: ProxyConfiguration,
         _ session: Session,
         _ logging: Logging,
-        _ names: [ListeningSocket.Name],
+        _ addresses: [ListenAddress],
         _ proxies: Int,
         _ isPrivate: Bool
     ) -> ProxyContext {
@@ -273,14 +243,14 @@ final class ProxyService {
             configuration: configuration,
             session: session,
             observer: ExchangeLog(level: logging.level, style: logging.style),
-            listeners: names.map(ListenAddress.init)
+            listeners: addresses
         )
     }
 
     /// Keeps a weak reference to a former session, which only its exchanges own. `stop` waits for it.
-    func remember(_ former: Session) {
-        oldSessions.removeAll { $0.session == nil }
-        oldSessions.append(Weak(session: former))
+    func keep(former: Session) {
+        formerSessions.removeAll { $0.session == nil }
+        formerSessions.append(Weak(session: former))
     }
 
     var session: Session { current.get().session }
@@ -355,7 +325,7 @@ final class ProxyService {
         moveWatch?.stop()
         moveWatch = nil
         let timeout = loaded.configuration.session.timeout ?? .seconds(1)
-        for session in [session] + oldSessions.compactMap(\.session) {
+        for session in [session] + formerSessions.compactMap(\.session) {
             // Tokens that can be obtained at any time need not be waited for.
             switch session.end(timeout: session.spends ? timeout + timeout : .zero) {
             case .refresh? where session.spends:

@@ -30,7 +30,7 @@ struct RunningProxy: Sendable {
 
     /// The inspector's default address, and how many ports further it looks for a free one.
     private static let defaultAddress = ListenAddress.tcp(host: "127.0.0.1", port: 8081)
-    private static let movedAtMost = 9
+    private static let portsTried = 9
     private static let timeout = Duration.seconds(2)
     /// Longer than `timeout`, because a reload reads files, perhaps from a slow disk.
     private static let reloadTimeout = Duration.seconds(65)
@@ -61,8 +61,8 @@ struct RunningProxy: Sendable {
     /// demo`, else the only one that runs.
     static func findAny() throws(NotFound) -> RunningProxy {
         let named = Environment.all["SQUIRE_INSPECTOR"].flatMap { ListenAddress($0, expanding: Environment.all) }
-        let looks = startLooks(candidates(named ?? defaultAddress, isDefault: named == nil)[...], key: nil)
-        let all = looks.compactMap { if case .found(let proxy) = $0.latch.wait() { proxy } else { nil } }
+        let answers = startProbes(candidates(named ?? defaultAddress, isDefault: named == nil)[...], key: nil)
+        let all = answers.compactMap { if case .found(let proxy) = $0.latch.wait() { proxy } else { nil } }
         if let proxy = all.first(where: { $0.configuration == nil }) { return proxy }
         if let proxy = all.first, all.count == 1 { return proxy }
         throw NotFound(
@@ -76,7 +76,7 @@ struct RunningProxy: Sendable {
     /// the start, the default ports as well.
     private static func candidates(_ address: ListenAddress, isDefault: Bool) -> [ListenAddress] {
         guard case .tcp(let host, let port) = defaultAddress else { return [address] }
-        let usual = (port...port + movedAtMost).map { ListenAddress.tcp(host: host, port: $0) }
+        let usual = (port...port + portsTried).map { ListenAddress.tcp(host: host, port: $0) }
         return isDefault ? usual : [address] + usual.filter { $0 != address }
     }
 
@@ -86,8 +86,8 @@ struct RunningProxy: Sendable {
         isWanted: (RunningProxy) -> Bool
     ) throws(NotFound) -> RunningProxy {
         var reason: String?
-        func judge(_ address: ListenAddress, _ look: Look) -> RunningProxy? {
-            switch look {
+        func judge(_ address: ListenAddress, _ answer: Answer) -> RunningProxy? {
+            switch answer {
             case .nobody: return nil
             case .found(let proxy) where isWanted(proxy): return proxy
             case .found(let proxy):
@@ -98,35 +98,35 @@ struct RunningProxy: Sendable {
             return nil
         }
         // The most likely address comes first, so that the others are usually left alone.
-        if let proxy = judge(candidates[0], look(candidates[0], key: key)) { return proxy }
-        for (address, latch) in startLooks(candidates.dropFirst(), key: key) {
+        if let proxy = judge(candidates[0], ask(candidates[0], key: key)) { return proxy }
+        for (address, latch) in startProbes(candidates.dropFirst(), key: key) {
             if let proxy = judge(address, latch.wait()) { return proxy }
         }
         throw NotFound(reason: reason ?? "nobody answers at the inspector's address, \(candidates[0])")
     }
 
     /// Asks all addresses at once, so that a silent listener does not delay the others.
-    private static func startLooks(
+    private static func startProbes(
         _ candidates: ArraySlice<ListenAddress>,
         key: [UInt8]?
-    ) -> [(address: ListenAddress, latch: Latch<Look>)] {
+    ) -> [(address: ListenAddress, latch: Latch<Answer>)] {
         candidates.map { address in
-            let latch = Latch<Look>()
-            let thread = NativeThread(name: "squire-look") { latch.set(look(address, key: key)) }
+            let latch = Latch<Answer>()
+            let thread = NativeThread(name: "squire-look") { latch.set(ask(address, key: key)) }
             thread?.detach()
-            if thread == nil { latch.set(look(address, key: key)) }
+            if thread == nil { latch.set(ask(address, key: key)) }
             return (address, latch)
         }
     }
 
-    private enum Look: Sendable {
+    private enum Answer: Sendable {
         case nobody
         case found(RunningProxy)
         /// A listener answers, but cannot be asked for its status.
         case refused(String)
     }
 
-    private static func look(_ address: ListenAddress, key: [UInt8]?) -> Look {
+    private static func ask(_ address: ListenAddress, key: [UInt8]?) -> Answer {
         guard let client = try? LocalClient(address, timeout: timeout) else { return .nobody }
         do throws(LocalClient.Failure) {
             // This needs no key, and after the response the system knows the listener's owner.

@@ -18,12 +18,12 @@ struct SessionAccess {
     }
 
     let loaded: LoadedConfiguration
-    let cache: Session
+    let session: Session
     let file: SessionFile
     /// What the session reported.
-    private let heard = Guarded(Heard())
+    private let reports = Guarded(Reports())
 
-    private struct Heard {
+    private struct Reports {
         /// The detail of a failed refresh.
         var reason: String?
         var replaced: ReplacedSession?
@@ -41,49 +41,55 @@ struct SessionAccess {
                 )
             }
         }
-        let heard = heard
-        let sharing: SharedRunner?
-        do throws(ConfigurationError) {
-            sharing = try SharedEngine(loaded)?.runner(loaded) { news in
-                guard purpose != .look, let text = SharedLog.warning(news) else { return }
-                Output.error("squire: \(text)")
-            }
-        } catch {
-            throw Loading.failure(error)
-        }
+        let reports = reports
+        let sharing = try Self.makeSharing(loaded, purpose)
         do throws(SessionFileError) {
-            cache = try Session(
+            session = try Session(
                 file: loaded.configuration.session.source.isKept ? file : nil,
                 source: ConfiguredSource.make(
                     loaded,
                     company: purpose == .login ? .person : .nobody,
                     remark: { Output.error("squire: \($0)") }
-                ).map(Spending.watched),
+                ).map(SignalHold.wrap),
                 policy: loaded.configuration.session.policy,
                 binding: loaded.binding,
                 login: loaded.lines.login,
                 sharing: sharing,
                 onlyLooks: purpose == .look,
-                emit: { event in
-                    switch event {
-                    case .refreshFailed(_, let text, _): heard.with { $0.reason = text }
-                    case .replaced(let session): heard.with { $0.replaced = session }
-                    case .notSaved(let text):
-                        Output.error("squire: the new token is in use but NOT SAVED, and the old one is dead: \(text)")
-                    case .refreshed, .unchanged, .adopted, .recovered, .loggedIn, .loginIgnored, .loggedOut, .saved,
-                        .died, .denied, .revived, .keptBeforeShared,
-                        .fileUnreadable:
-                        break
-                    }
-                }
+                emit: { Self.record($0, in: reports) }
             )
         } catch {
             throw ExitFailure(error)
         }
     }
 
+    /// Nil if no session is shared.
+    private static func makeSharing(_ loaded: LoadedConfiguration, _ purpose: Purpose) throws -> SharedRunner? {
+        do throws(ConfigurationError) {
+            return try SharedEngine(loaded)?.runner(loaded) { news in
+                guard purpose != .look, let text = SharedLog.warning(news) else { return }
+                Output.error("squire: \(text)")
+            }
+        } catch {
+            throw Loading.failure(error)
+        }
+    }
+
+    private static func record(_ event: SessionEvent, in reports: Guarded<Reports>) {
+        switch event {
+        case .refreshFailed(_, let text, _): reports.with { $0.reason = text }
+        case .replaced(let former): reports.with { $0.replaced = former }
+        case .notSaved(let text):
+            Output.error("squire: the new token is in use but NOT SAVED, and the old one is dead: \(text)")
+        case .refreshed, .unchanged, .adopted, .recovered, .loggedIn, .loginIgnored, .loggedOut, .saved,
+            .died, .denied, .revived, .keptBeforeShared,
+            .fileUnreadable:
+            break
+        }
+    }
+
     /// The session that the last `adopt` replaced.
-    var replaced: ReplacedSession? { heard.with { $0.replaced } }
+    var replaced: ReplacedSession? { reports.with { $0.replaced } }
 
     /// The record in the file. Nil if there is none; throws if its tokens must not be sent to this API. A single read,
     /// so that the checked record and the used one cannot differ.
@@ -111,9 +117,9 @@ struct SessionAccess {
         }
         // The token may have been spent, so that this machine refreshes, as any other would.
         if isSilent, running == nil { return try refresh(.expiry) }
-        let status = cache.status
+        let status = session.status
         // The token in the file is dead. Only this process, or another machine, has its successor.
-        if status.unsaved != nil, let token = cache.token { return token }
+        if status.unsaved != nil, let token = session.token { return token }
         guard let token = try record()?.token, status.foreignSource == nil else {
             if status.state == .starting || status.state == .usable {
                 return try refresh(status.startsAlone ? .start : .expiry)
@@ -121,7 +127,7 @@ struct SessionAccess {
             if status.foreignSource != nil, let advice = status.advice {
                 throw ExitFailure.loginNeeded("squire: \(advice)")
             }
-            if let advice = cache.status.shared?.adviceWithoutToken {
+            if let advice = session.status.shared?.adviceWithoutToken {
                 throw ExitFailure.tryLater("squire: \(advice)")
             }
             let story = ["there is no session in \(file.path)"] + loaded.hints
@@ -139,7 +145,7 @@ struct SessionAccess {
         while true {
             let running = loaded.configuration.session.source.isKept ? try? RunningProxy.find(loaded) : nil
             if running == nil { catchUp() }
-            let isAtWork = running?.isBeingRefreshed ?? cache.status.shared?.isBeingRefreshed ?? false
+            let isAtWork = running?.isBeingRefreshed ?? session.status.shared?.isBeingRefreshed ?? false
             guard isAtWork, MonotonicClock.now() < limit else { return (running, isAtWork) }
             MonotonicClock.pause(Self.lookingInterval)
         }
@@ -152,29 +158,29 @@ struct SessionAccess {
     /// Blocks.
     func catchUp() {
         guard loaded.configuration.session.shared != nil else { return }
-        Latch.awaiting { looked in cache.look { looked(()) } }
+        Latch.awaiting { looked in session.look { looked(()) } }
     }
 
     /// Refreshes, or adopts the token that another process has obtained since. `goesOn` says that the command uses the
-    /// session even if this fails, and calls `giveLeaveBack` at its end.
+    /// session even if this fails, and calls `finishSharing` at its end.
     func refresh(_ cause: RefreshCause, goesOn: Bool = false) throws -> Token {
         waitForPause()
-        let result = Latch.awaiting { cache.refreshNow(cause: cause, deliver: $0) }
-        if !goesOn, case .failure = result { giveLeaveBack() }
-        Spending.end()
+        let result = Latch.awaiting { session.refreshNow(cause: cause, deliver: $0) }
+        if !goesOn, case .failure = result { finishSharing() }
+        SignalHold.end()
         switch result {
         case .success(let reply): return reply.token
         case .failure(.notRefreshable)
-        where cache.status.foreignRefresh != nil || cache.status.sharedElsewhere != nil:
-            throw ExitFailure.loginNeeded("squire: \(cache.status.advice ?? "the token is refreshed elsewhere")")
+        where session.status.foreignRefresh != nil || session.status.sharedElsewhere != nil:
+            throw ExitFailure.loginNeeded("squire: \(session.status.advice ?? "the token is refreshed elsewhere")")
         case .failure(let failure):
-            throw ExitFailure(failure, reason: heard.with { $0.reason } ?? pauseReason, login: loaded.lines.login)
+            throw ExitFailure(failure, reason: reports.with { $0.reason } ?? pauseReason, login: loaded.lines.login)
         }
     }
 
     /// Waits for the end of a short pause that another process has begun.
     private func waitForPause() {
-        guard let left = cache.status.retryIn, left <= Self.patience else { return }
+        guard let left = session.status.retryIn, left <= Self.patience else { return }
         MonotonicClock.pause(Int64(left) * 1_000_000_000)
     }
 
@@ -183,15 +189,15 @@ struct SessionAccess {
 
     /// Why nothing is sent during another process's pause.
     private var pauseReason: String? {
-        let status = cache.status
+        let status = session.status
         return status.retryIn == nil ? nil : status.lastRefresh?.detail
     }
 
     /// Ends the session's sharing, so that the other machines need not wait for an unfinished claim of this process.
     /// The session cannot be used afterwards.
-    func giveLeaveBack() {
+    func finishSharing() {
         guard loaded.configuration.session.shared != nil else { return }
-        cache.end(timeout: Self.sharingTime)
+        session.end(timeout: Self.sharingTime)
     }
 
     /// How long to wait for another process's refresh.
@@ -216,7 +222,7 @@ struct SessionAccess {
         _ arrival: SessionRecord.Arrival,
         replacing replaceable: ReplaceableSession
     ) throws {
-        try changed { cache.adopt(tokens, arrival, replacing: replaceable, completion: $0) }
+        try perform { session.adopt(tokens, arrival, replacing: replaceable, completion: $0) }
     }
 
     /// The same for tokens that `spend` obtains for something single-use.
@@ -225,10 +231,10 @@ struct SessionAccess {
         replacing replaceable: ReplaceableSession,
         spending spend: @escaping @Sendable () -> Session.Gain
     ) throws {
-        try changed { cache.adopt(arrival, replacing: replaceable, spending: spend, completion: $0) }
+        try perform { session.adopt(arrival, replacing: replaceable, spending: spend, completion: $0) }
     }
 
-    private func changed(_ change: (@escaping Session.ChangeCompletion) -> Void) throws {
+    private func perform(_ change: (@escaping Session.ChangeCompletion) -> Void) throws {
         guard case .failure(let error) = Latch.awaiting(change) else { return }
         if error.isRefusal { throw error }
         throw ExitFailure.notWritable("squire: the session is as it was: \(error.description)")
@@ -238,7 +244,7 @@ struct SessionAccess {
     func forget(ending end: @escaping @Sendable (HeldTokens) -> ExitFailure?) throws {
         let problem = Guarded<ExitFailure?>(nil)
         let result = Latch.awaiting { forgotten in
-            cache.forget(
+            session.forget(
                 ending: { held in
                     let failure = end(held)
                     problem.with { $0 = failure }
@@ -255,7 +261,7 @@ struct SessionAccess {
 
     /// Forgets the token if it still belongs to `principal`, so that a login in the meantime is kept.
     func forget(_ principal: Principal?) throws {
-        let result = Latch.awaiting { cache.forget(principal, keepsUnsaved: false, completion: $0) }
+        let result = Latch.awaiting { session.forget(principal, keepsUnsaved: false, completion: $0) }
         if case .failure(let error) = result {
             throw ExitFailure.notWritable("squire: the token is not forgotten: \(error.description)")
         }

@@ -75,7 +75,7 @@ struct SessionCheck {
 
     /// The session's problem according to its file, for a check that asks nobody.
     func storyLines() -> [CheckLine] {
-        guard let status = try? SessionAccess(loaded, .look, saysNotices: false).cache.status,
+        guard let status = try? SessionAccess(loaded, .look, saysNotices: false).session.status,
             status.state != .none || status.foreignUpstream != nil,
             let advice = status.advice
         else { return [] }
@@ -89,7 +89,7 @@ struct SessionCheck {
         case .given, .unused, .recipe, .oauth: break
         }
         // `fileLines` reports a file that cannot be read.
-        guard let session = try? SessionAccess(loaded, .look, saysNotices: false).cache else { return [] }
+        guard let session = try? SessionAccess(loaded, .look, saysNotices: false).session else { return [] }
         let diagnosis = SessionDiagnosis(
             session.status,
             loginCommand: loaded.lines.login,
@@ -103,7 +103,7 @@ struct SessionCheck {
         do {
             let access = try SessionAccess(loaded, saysNotices: false)
             let token = try access.token()
-            let diagnosis = SessionDiagnosis(access.cache.status, loginCommand: loaded.lines.login, canRefresh: true)
+            let diagnosis = SessionDiagnosis(access.session.status, loginCommand: loaded.lines.login, canRefresh: true)
             guard diagnosis.mayBeAsked, let probe = loaded.configuration.session.probe else {
                 return diagnosis.lines(.notConfigured)
             }
@@ -136,7 +136,7 @@ struct SessionCheck {
 
     private func ask(_ probe: SessionConfiguration.Probe, _ token: Token) -> SessionDiagnosis.Probe {
         let configuration = loaded.configuration
-        let answerLimit = WayCheck.answerLimit(configuration)
+        let answerLimit = ConnectionCheck.answerLimit(configuration)
         var request = SessionRequests(configuration).request(
             probe.method.rawValue,
             probe.path,

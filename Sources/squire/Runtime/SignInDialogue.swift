@@ -26,10 +26,10 @@ struct SignInDialogue {
         return parts.count == 2 && parts.allSatisfy { !$0.isEmpty && !$0.contains(where: \.isWhitespace) }
     }
 
-    func run(_ standing: FormerSession) throws -> TokenSet {
+    func run(_ former: FormerSession) throws -> TokenSet {
         let email = try address()
-        if Output.isAtTerminal, !replaces, standing.isLiving {
-            guard Output.confirm("This replaces \(standing.description). Go on?") else {
+        if Output.isAtTerminal, !replaces, former.isLiving {
+            guard Output.confirm("This replaces \(former.description). Go on?") else {
                 throw ExitFailure.usage("squire: the session is as it was")
             }
         }
@@ -39,14 +39,14 @@ struct SignInDialogue {
             round += 1
             let status: Int
             // The code and its token can be used once, so that signals wait until the caller has saved the token.
-            Spending.begin(waitsElsewhere: false)
+            SignalHold.begin(waitsElsewhere: false)
             switch try signIn.signIn(email, secret) {
             case .signedIn(let tokens):
-                try refuseOther(tokens, standing, secret)
+                try refuseOther(tokens, former, secret)
                 return tokens
             case .refused(let refusal): status = refusal
             }
-            Spending.end()
+            SignalHold.end()
             let what =
                 switch secret {
                 case .code: "code"
@@ -114,8 +114,8 @@ struct SignInDialogue {
 
     /// Refuses tokens of another customer, which only the answer reveals, when the secret is spent. Without a person's
     /// consent the former session stays, and the new token is ended, because nobody would know it.
-    private func refuseOther(_ tokens: TokenSet, _ standing: FormerSession, _ secret: SignIn.Secret) throws {
-        guard !replaces, !Output.isAtTerminal, let other = standing.other(than: tokens.accessToken) else { return }
+    private func refuseOther(_ tokens: TokenSet, _ former: FormerSession, _ secret: SignIn.Secret) throws {
+        guard !replaces, !Output.isAtTerminal, let other = former.other(than: tokens.accessToken) else { return }
         let fate = SignOut.endRefused(tokens, loaded)
         let spent = if case .code = secret { " The code is spent." } else { "" }
         throw ExitFailure.usage(

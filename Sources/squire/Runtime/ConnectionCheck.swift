@@ -6,8 +6,8 @@ import ReverseProxy
 import Settings
 import Upstream
 
-/// Connects to the API, and lets `WayDiagnosis` interpret what it observed.
-struct WayCheck {
+/// Connects to the API, and lets `ConnectionDiagnosis` interpret what it observed.
+struct ConnectionCheck {
     private let loaded: LoadedConfiguration
     private let configuration: ProxyConfiguration
 
@@ -36,7 +36,7 @@ struct WayCheck {
         // The head is all that the diagnosis needs.
         request.maximumResponseBytes = 0
         let report = request.report(configuration.upstreamSettings, answerWithin: answerLimit)
-        let diagnosis = WayDiagnosis(
+        let diagnosis = ConnectionDiagnosis(
             upstream: configuration.upstream,
             proxy: configuration.proxy,
             files: files,
@@ -71,8 +71,8 @@ struct WayCheck {
 
     // MARK: Files
 
-    private var files: WayDiagnosis.Files {
-        WayDiagnosis.Files(
+    private var files: ConnectionDiagnosis.Files {
+        ConnectionDiagnosis.Files(
             configuration.tls,
             authorities: Self.certificates(configuration.tls.authorities),
             certificate: Self.certificates(configuration.tls.certificate).first

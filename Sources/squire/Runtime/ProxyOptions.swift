@@ -1,81 +1,6 @@
 import ArgumentParser
 import Logging
-import Platform
 import Settings
-
-/// The process's environment.
-enum Environment {
-    static let all: [String: String] = {
-        var result: [String: String] = [:]
-        var entry = environ
-        while let text = entry.pointee {
-            let pair = String(cString: text)
-            if let equals = pair.firstIndex(of: "=") {
-                result[String(pair[..<equals])] = String(pair[pair.index(after: equals)...])
-            }
-            entry += 1
-        }
-        return result
-    }()
-}
-
-/// The option that names a command's one configuration file.
-struct ConfigFileOption: ParsableArguments {
-    @Option(
-        name: .customLong("config"),
-        parsing: .singleValue,
-        help: ArgumentHelp(
-            "The configuration file.",
-            discussion: "Default: $SQUIRE_CONFIG, ./squire.yaml, ~/.config/squire/squire.yaml.",
-            valueName: "file"
-        ),
-        completion: .configurations
-    )
-    private var files: [String] = []
-
-    init() {}
-
-    init(files: [String]) {
-        self.files = files
-    }
-
-    var path: String? { files.last }
-
-    func validate() throws {
-        guard files.count <= 1 else {
-            throw ValidationError("--config is given \(files.count) times; only squire run takes several")
-        }
-    }
-}
-
-/// The options that locate the configuration.
-struct ConfigOption: ParsableArguments {
-    @OptionGroup var file: ConfigFileOption
-
-    @Option(
-        name: .long,
-        help: ArgumentHelp("Where the session is kept (SQUIRE_SESSION).", valueName: "file"),
-        completion: .file()
-    )
-    var session: String?
-
-    @Option(name: .long, help: ArgumentHelp("The API's URL (SQUIRE_UPSTREAM).", valueName: "url"))
-    var upstream: String?
-
-    /// Whether there is neither a configuration file nor an upstream.
-    var isNowhere: Bool {
-        let variables = ConfigurationOverrides(environment: Environment.all)
-        return file.path == nil && upstream == nil && variables.upstream == nil
-            && ConfigurationLoader(environment: Environment.all).discover() == .nowhere
-    }
-
-    func load(_ use: Loading.Use = .act) throws -> LoadedConfiguration {
-        var overrides = ConfigurationOverrides()
-        overrides.session = session.map { .init($0, source: "--session") }
-        overrides.upstream = upstream.map { .init($0, source: "--upstream") }
-        return try Loading.load(file.path, overrides, use)
-    }
-}
 
 /// The options of `run`, `exec` and `demo`. Each takes precedence over its environment variable, which takes precedence
 /// over the file.
@@ -97,7 +22,7 @@ struct ProxyOptions: ParsableArguments {
         name: .long,
         parsing: .singleValue,
         help: ArgumentHelp(
-            "A header to send when the client sent none of that name; repeatable (SQUIRE_HEADER, one a line).",
+            "A header to send if the client sends none of that name; repeatable (SQUIRE_HEADER, one per line).",
             valueName: "'Name: value'"
         )
     )
@@ -105,21 +30,24 @@ struct ProxyOptions: ParsableArguments {
 
     @Option(
         name: .long,
-        help: ArgumentHelp("Where the session is kept (SQUIRE_SESSION).", valueName: "file"),
+        help: ArgumentHelp("The session file (SQUIRE_SESSION).", valueName: "file"),
         completion: .file()
     )
     var session: String?
 
     @Option(
         name: .long,
-        help: ArgumentHelp("Where health, metrics and status are served (SQUIRE_INSPECTOR).", valueName: "addr|off"),
+        help: ArgumentHelp(
+            "The inspector's address: page, health, metrics, status (SQUIRE_INSPECTOR).",
+            valueName: "addr|off"
+        ),
         completion: .list(["off", "localhost:8081", "localhost:0"])
     )
     var inspector: String?
 
     @Option(
         name: .long,
-        help: ArgumentHelp("Event loops; 0 is one per core (SQUIRE_WORKERS).", valueName: "n"),
+        help: ArgumentHelp("The number of event loops; 0 is one per core (SQUIRE_WORKERS).", valueName: "n"),
         completion: .list(["0", "1", "2", "4"])
     )
     var workers: String?
@@ -184,26 +112,5 @@ struct ProxyOptions: ParsableArguments {
         let style = LogStyle.forStandardError(parsedFormat, environment: Environment.all)
         LogWriter.standardError.use(style)
         return Logging(level: parsedLevel, style: style)
-    }
-}
-
-/// How the process logs.
-struct Logging: Sendable {
-    let level: Logger.Level
-    private(set) var style: LogStyle
-    /// When logging began, which is the time of the first line.
-    let begun = Timestamp.now()
-
-    /// The same for one of the process's proxies.
-    func of(proxy: String, column: Int) -> Logging {
-        var result = self
-        result.style = style.of(proxy: ControlCharacters.escaped(proxy), column: column)
-        return result
-    }
-
-    var messages: MessageLog { MessageLog(level: level, style: style) }
-
-    func logger() -> Logger {
-        Logger(label: "squire") { _ in LogBackend(level: level, style: style) }
     }
 }

@@ -7,8 +7,8 @@ import Threads
 
 /// Redeems something single-use for tokens, and adopts them as the session: with the file locked, and saved before
 /// anything is reported.
-struct TokenTaking {
-    let session: SessionAccess
+struct TokenRedemption {
+    let access: SessionAccess
     let replaceable: ReplaceableSession
     /// The command line that repeats the login.
     let line: String
@@ -16,7 +16,7 @@ struct TokenTaking {
     let replacing: String
 
     /// What is redeemed.
-    enum Spent {
+    enum Grant {
         case code
         case deviceCode
         case refreshToken(Token)
@@ -31,37 +31,37 @@ struct TokenTaking {
     }
 
     /// Calls `ask` once to redeem it. Returns any outcome but saved tokens; throws if tokens came and were not kept.
-    func take(_ spent: Spent, _ ask: @escaping @Sendable () -> TokenOutcome) throws -> TokenOutcome {
-        let heard = Guarded<TokenOutcome?>(nil)
-        let given: Token? = if case .refreshToken(let token) = spent { token } else { nil }
+    func redeem(_ grant: Grant, _ ask: @escaping @Sendable () -> TokenOutcome) throws -> TokenOutcome {
+        let obtained = Guarded<TokenOutcome?>(nil)
+        let given: Token? = if case .refreshToken(let token) = grant { token } else { nil }
         let spend: @Sendable () -> Session.Gain = {
-            Spending.begin()
+            SignalHold.begin()
             let outcome = ask()
-            heard.with { $0 = outcome }
+            obtained.with { $0 = outcome }
             switch outcome {
             case .obtained(let tokens, _): return .tokens(tokens)
             case .lost(let reason, _, _): return given.map { .unanswered($0, reason: reason) } ?? .nothing
             case .unchanged, .refused, .misconfigured, .unavailable, .unreachable: return .nothing
             }
         }
-        defer { Spending.end() }
+        defer { SignalHold.end() }
         do {
-            try session.adopt(.signIn, replacing: replaceable, spending: spend)
+            try access.adopt(.signIn, replacing: replaceable, spending: spend)
         } catch {
-            throw notKept(error, heard.with { $0 }, spent)
+            throw notKept(error, obtained.with { $0 }, grant)
         }
         // `adopt` has called `spend`, or has thrown.
-        return endingUnused(heard.with { $0 } ?? .unreachable(reason: "nothing was asked"))
+        return endingUnused(obtained.with { $0 } ?? .unreachable(reason: "nothing was asked"))
     }
 
     /// Adopts tokens that have already arrived. For polling while a person takes minutes: the file is locked only for
     /// the adoption, so that others can use the session meanwhile.
-    func take(_ spent: Spent, given outcome: TokenOutcome) throws -> TokenOutcome {
+    func redeem(_ grant: Grant, given outcome: TokenOutcome) throws -> TokenOutcome {
         if case .obtained(let tokens, _) = outcome {
             do {
-                try session.adopt(tokens, .signIn, replacing: replaceable)
+                try access.adopt(tokens, .signIn, replacing: replaceable)
             } catch {
-                throw notKept(error, outcome, spent)
+                throw notKept(error, outcome, grant)
             }
         }
         return endingUnused(outcome)
@@ -69,15 +69,15 @@ struct TokenTaking {
 
     /// Ends tokens that cannot be used.
     private func endingUnused(_ outcome: TokenOutcome) -> TokenOutcome {
-        if case .misconfigured(_, let tokens?) = outcome { _ = SignOut.endRefused(tokens, session.loaded) }
+        if case .misconfigured(_, let tokens?) = outcome { _ = SignOut.endRefused(tokens, access.loaded) }
         return outcome
     }
 
     /// Ends tokens that were not kept. Returns the error to throw.
-    private func notKept(_ error: any Error, _ outcome: TokenOutcome?, _ spent: Spent) -> any Error {
+    private func notKept(_ error: any Error, _ outcome: TokenOutcome?, _ grant: Grant) -> any Error {
         guard case .obtained(let tokens, _)? = outcome else { return failure(error, "") }
-        let fate = SignOut.endRefused(tokens, session.loaded)
-        return failure(error, " \(fate) \(spent.fate)")
+        let fate = SignOut.endRefused(tokens, access.loaded)
+        return failure(error, " \(fate) \(grant.fate)")
     }
 
     /// Why tokens were not kept. `fate` says what became of them.
@@ -93,7 +93,7 @@ struct TokenTaking {
     }
 
     /// The command's failure for an outcome without tokens.
-    func failure(_ outcome: TokenOutcome, of spent: Spent) -> ExitFailure {
+    func failure(_ outcome: TokenOutcome, of grant: Grant) -> ExitFailure {
         let nobody = "squire: nobody is logged in: "
         switch outcome {
         case .obtained, .unchanged: return .tryLater(nobody + "the answer holds no new token. To try again: \(line)")
@@ -105,14 +105,14 @@ struct TokenTaking {
         case .unreachable(let reason, _):
             let text = nobody + "\(reason). To try again: \(line)"
             // The refresh token was not sent, so that the same command can be repeated.
-            if case .refreshToken = spent { return .tryLater(text) }
+            if case .refreshToken = grant { return .tryLater(text) }
             return .unreachable(text)
         case .lost(let reason, _, _):
-            guard case .refreshToken = spent else {
-                return .tryLater(nobody + "\(reason). \(spent.fate) To try again: \(line)")
+            guard case .refreshToken = grant else {
+                return .tryLater(nobody + "\(reason). \(grant.fate) To try again: \(line)")
             }
             return .tryLater(
-                "squire: the answer was lost: \(reason). The refresh token is kept in \(session.file.path), and is tried "
+                "squire: the answer was lost: \(reason). The refresh token is kept in \(access.file.path), and is tried "
                     + "again when a token is needed; it may be spent"
             )
         }

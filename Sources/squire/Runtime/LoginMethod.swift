@@ -2,7 +2,7 @@ import ReverseProxy
 import TokenSources
 
 /// The method by which a session gets its first token.
-enum LoginWay: Equatable {
+enum LoginMethod: Equatable {
     /// A person provides an access token.
     case token
     /// A person provides a refresh token, which is spent at once.
@@ -21,7 +21,7 @@ enum LoginWay: Equatable {
     case ask
 
     /// The method that the options request.
-    enum Wish: Equatable {
+    enum Request: Equatable {
         case token, refreshToken, pair, email, browser, device
 
         var option: String {
@@ -53,26 +53,26 @@ enum LoginWay: Equatable {
         case configuration(String)
     }
 
-    init(_ wish: Wish?, _ source: SessionConfiguration.Source, _ circumstances: Circumstances) throws(Problem) {
+    init(_ request: Request?, _ source: SessionConfiguration.Source, _ circumstances: Circumstances) throws(Problem) {
         switch source {
         case .unused: throw .usage("session: none needs no login")
-        case .exec, .tokenFile: self = try .asking(wish)
-        case .oauth(let oauth) where !oauth.grant.spends: self = try .asking(wish)
-        case .oauth(let oauth): self = try Self(wish, oauth, circumstances)
-        case .given: self = try Self(wish, nil, circumstances)
+        case .exec, .tokenFile: self = try .asking(request)
+        case .oauth(let oauth) where !oauth.grant.spends: self = try .asking(request)
+        case .oauth(let oauth): self = try Self(request, oauth, circumstances)
+        case .given: self = try Self(request, nil, circumstances)
         case .recipe(let recipe):
-            let first: LoginWay = recipe.needsPair ? .pair : .refreshToken
-            self = try Self(wish, recipe.refreshToken == nil ? nil : first, circumstances)
+            let first: LoginMethod = recipe.needsPair ? .pair : .refreshToken
+            self = try Self(request, recipe.refreshToken == nil ? nil : first, circumstances)
         }
     }
 
-    private static func asking(_ wish: Wish?) throws(Problem) -> LoginWay {
-        guard let wish else { return .ask }
-        throw .usage("this source needs no login, and takes no \(wish.option): it is asked when a token is needed")
+    private static func asking(_ request: Request?) throws(Problem) -> LoginMethod {
+        guard let request else { return .ask }
+        throw .usage("this source needs no login, and takes no \(request.option): it is asked when a token is needed")
     }
 
-    private init(_ wish: Wish?, _ oauth: OAuthConfiguration, _ circumstances: Circumstances) throws(Problem) {
-        switch wish {
+    private init(_ request: Request?, _ oauth: OAuthConfiguration, _ circumstances: Circumstances) throws(Problem) {
+        switch request {
         case .token?: self = .token
         case .refreshToken?: self = .refreshToken
         case .pair?: self = .pair
@@ -90,8 +90,8 @@ enum LoginWay: Equatable {
     }
 
     /// `spending` is the method for a refresh token; nil if there is none.
-    private init(_ wish: Wish?, _ spending: LoginWay?, _ circumstances: Circumstances) throws(Problem) {
-        switch wish {
+    private init(_ request: Request?, _ spending: LoginMethod?, _ circumstances: Circumstances) throws(Problem) {
+        switch request {
         case .token?: self = .token
         case .email?:
             guard circumstances.canSignIn else { throw .configuration("no session.sign-in is configured") }
@@ -100,7 +100,7 @@ enum LoginWay: Equatable {
             guard spending != nil else {
                 throw .usage("--refresh-token needs session.oauth, or session.refresh.refresh-token")
             }
-            self = wish == .pair ? .pair : .refreshToken
+            self = request == .pair ? .pair : .refreshToken
         case .browser?, .device?:
             throw .usage("--browser and --device need session.oauth, which this configuration does not have")
         case nil:

@@ -11,16 +11,16 @@ import Upstream
 /// `exec` end differently (`Foreground`).
 ///
 /// *Threading*: `begin` on the thread that sends, `end` on the thread that waits for it, which may be the same.
-enum Spending {
+enum SignalHold {
     /// Call before sending anything single-use. Does not return if a signal came first. `waitsElsewhere` says that
     /// another thread waits, which gets the signals, so that they interrupt no system call of this one.
     static func begin(waitsElsewhere: Bool = true) {
-        _ = attends
+        _ = observesConnections
         csystem_hold_signals(waitsElsewhere ? 1 : 0)
     }
 
     /// While a connection is only being made, a signal ends the attempt, and nothing is spent.
-    private static let attends: Void = {
+    private static let observesConnections: Void = {
         let stop = csystem_stop_descriptor()
         BlockingRequest.attendant.with { $0 = .init(stop: stop) { csystem_may_send() != 0 } }
     }()
@@ -29,11 +29,11 @@ enum Spending {
     static func end() { csystem_release_signals() }
 
     /// Wraps `source`, so that each request that spends something calls `begin` first.
-    static func watched(_ source: any TokenSource) -> any TokenSource {
-        source.spends ? WatchedSource(source: source) : source
+    static func wrap(_ source: any TokenSource) -> any TokenSource {
+        source.spends ? HoldingSource(source: source) : source
     }
 
-    private struct WatchedSource: TokenSource {
+    private struct HoldingSource: TokenSource {
         let source: any TokenSource
 
         var spends: Bool { source.spends }
@@ -44,7 +44,7 @@ enum Spending {
         func canGet(with held: HeldTokens) -> Bool { source.canGet(with: held) }
 
         func get(_ held: HeldTokens) -> TokenOutcome {
-            Spending.begin()
+            SignalHold.begin()
             return source.get(held)
         }
     }
