@@ -160,7 +160,7 @@ let package = Package(
         .target(
             name: "Diagnosis",
             dependencies: [
-                "Credentials", "HTTP1", "Platform", "ReverseProxy", "Settings", "SharedSession", "Support",
+                "Credentials", "EventIO", "HTTP1", "Platform", "ReverseProxy", "Settings", "SharedSession", "Support",
                 "TokenSources", "Upstream",
             ],
             swiftSettings: strict

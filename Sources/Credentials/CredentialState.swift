@@ -48,57 +48,69 @@ struct CredentialState: Sendable {
     ) {
         self.canRefresh = canRefresh
         guard let record, let token = record.token, let principal = record.principal else {
-            let wasNone = current == nil
-            if !wasNone { generation = number ?? generation &+ 1 }
-            current = nil
-            // Without an access token, earlier verdicts on the refresh token stay valid.
-            refresh.publish(
-                isDenied: record?.isRefreshDenied ?? false,
-                isSameToken: wasNone,
-                explanation: record?.refusal
-            )
-            adopt(record?.pause, now: now)
+            publishNone(record, number: number, now: now)
             return
         }
         let isSameToken = current?.credential.token == token
-        let expiresAt = record.expiresAt
-        if isSameToken, let before = current {
-            if before.credential.expiresAt != expiresAt {
-                current?.credential.expiresAt = expiresAt
-                current?.credential.expiry = expiresAt.map { now.elapsed(at: $0) }
-            }
-            if before.mark != record.rejected { current?.standing.adopt(record.rejected, now: now) }
+        if isSameToken {
+            update(from: record, now: now)
         } else {
-            let isLogin = current?.credential.principal != principal
-            unaskedRetries = 0
-            if isLogin { storm = Storm() }
-            generation = number ?? generation &+ 1
-            current = Current(
-                credential: Credential(
-                    generation: generation,
-                    token: token,
-                    principal: principal,
-                    expiry: expiresAt.map { now.elapsed(at: $0) },
-                    expiresAt: expiresAt,
-                    receivedAt: record.receivedAt ?? now.wall,
-                    isRefreshed: isRefreshed
-                )
-            )
-            if let route = refresh.leadingRoute, isRefreshed {
-                current?.lead = (route, now.elapsed.adding(saturating: Self.leadTime))
-            }
-            if let mark = record.rejected { current?.standing.adopt(mark, now: now) }
+            replace(by: token, of: principal, from: record, isRefreshed: isRefreshed, number: number, now: now)
         }
         current?.mark = record.rejected
-        refresh.publish(
-            isDenied: record.isRefreshDenied,
-            isSameToken: isSameToken,
-            explanation: record.refusal
-        )
+        refresh.publish(isDenied: record.isRefreshDenied, isSameToken: isSameToken, explanation: record.refusal)
         adopt(record.pause, now: now)
     }
 
-    /// Takes over what the session file says about failed refreshes.
+    private mutating func publishNone(_ record: SessionRecord?, number: Generation?, now: Instant) {
+        let wasNone = current == nil
+        if !wasNone { generation = number ?? generation &+ 1 }
+        current = nil
+        // Without an access token, earlier verdicts on the refresh token stay valid.
+        refresh.publish(isDenied: record?.isRefreshDenied ?? false, isSameToken: wasNone, explanation: record?.refusal)
+        adopt(record?.pause, now: now)
+    }
+
+    /// Adopts what the record says about the current token.
+    private mutating func update(from record: SessionRecord, now: Instant) {
+        guard let before = current else { return }
+        if before.credential.expiresAt != record.expiresAt {
+            current?.credential.expiresAt = record.expiresAt
+            current?.credential.expiry = record.expiresAt.map { now.elapsed(at: $0) }
+        }
+        if before.mark != record.rejected { current?.standing.adopt(record.rejected, now: now) }
+    }
+
+    private mutating func replace(
+        by token: Token,
+        of principal: Principal,
+        from record: SessionRecord,
+        isRefreshed: Bool,
+        number: Generation?,
+        now: Instant
+    ) {
+        let isLogin = current?.credential.principal != principal
+        unaskedRetries = 0
+        if isLogin { storm = Storm() }
+        generation = number ?? generation &+ 1
+        current = Current(
+            credential: Credential(
+                generation: generation,
+                token: token,
+                principal: principal,
+                expiry: record.expiresAt.map { now.elapsed(at: $0) },
+                expiresAt: record.expiresAt,
+                receivedAt: record.receivedAt ?? now.wall,
+                isRefreshed: isRefreshed
+            )
+        )
+        if let route = refresh.leadingRoute, isRefreshed {
+            current?.lead = (route, now.elapsed.adding(saturating: Self.leadTime))
+        }
+        if let mark = record.rejected { current?.standing.adopt(mark, now: now) }
+    }
+
+    /// Adopts what the session file says about failed refreshes.
     private mutating func adopt(_ pause: SessionRecord.Pause?, now: Instant) {
         guard canRefresh, let backOff = BackOff(pause, now: now) else { return }
         refresh.adopt(backOff)
@@ -368,12 +380,7 @@ struct CredentialState: Sendable {
     }
 
     /// The pause for the session file if the refresh in flight fails this way; nil if there is none.
-    func pause(
-        after setback: BackOff.Setback,
-        retryAfter: Int?,
-        jitter: Double,
-        now: Instant
-    ) -> SessionRecord.Pause? {
+    func pause(after setback: BackOff.Setback, retryAfter: Int?, jitter: Double, now: Instant) -> SessionRecord.Pause? {
         let failures = refresh.failures
         let pause = BackOff.pause(setback, failures: failures, retryAfter: retryAfter, jitter: jitter)
         return SessionRecord.Pause(pause, asked: retryAfter, failures: failures + 1, setback, now: now)

@@ -9,11 +9,11 @@ extension Session {
     /// Checks, on the session's thread, whether another process replaced the file, and adopts its token. One stat(2) if
     /// nothing changed.
     public func recheckFile() {
-        guard let file, update({ shared, _ in shared.queueRecheck() }) else { return }
+        guard let file, update({ state, _ in state.queueRecheck() }) else { return }
         _ = thread.execute { [self] in
-            let isUnsaved = update { shared, _ in
-                shared.beginRecheck()
-                return shared.persistence.unsaved != nil
+            let isUnsaved = update { state, _ in
+                state.beginRecheck()
+                return state.persistence.unsaved != nil
             }
             if isUnsaved { saveAgain(file) } else { recheckNow() }
         }
@@ -34,7 +34,7 @@ extension Session {
 
     /// Gives a token that somebody else brought to those who wait for a refresh.
     func resumeWaiters() {
-        let (waiters, credential) = update { shared, _ in (shared.takeWaiters(), shared.machine.credential) }
+        let (waiters, credential) = update { state, _ in (state.takeWaiters(), state.machine.credential) }
         for waiter in waiters {
             if let credential {
                 resume(waiter, with: credential, hasWaited: false, Self.response(with: credential.token))
@@ -55,13 +55,13 @@ extension Session {
             }
             let before = snapshot.record
             let isForeign = foreign(loaded.record) != nil
-            let isOld = update { shared, _ in shared.recognizes(loaded, isForeign: isForeign) }
+            let isOld = update { state, _ in state.recognizes(loaded, isForeign: isForeign) }
             let change = AdoptedChange(from: before, to: loaded.record)
             guard !isOld, publish(loaded.record, .saved(loaded.version), by: .file(change)) else { return nil }
             return .adopted(change, of: .process, generation: generation)
         } catch {
             // Another process may be writing the file: the record in memory is as good as before.
-            let isNews = update { shared, _ in shared.cannotRead(version, error.description) }
+            let isNews = update { state, _ in state.cannotRead(version, error.description) }
             return isNews ? .fileUnreadable(reason: error.description) : nil
         }
     }
@@ -118,11 +118,11 @@ extension Session {
                 return .adopted(change, of: .process, generation: generation)
             }
             guard let version else { return nil }
-            update { shared, _ in shared.persistence = .saved(version) }
+            update { state, _ in state.persistence = .saved(version) }
             file.removeAnswer()
             return .saved
         } catch {
-            update { shared, _ in shared.explainUnsaved(error.description) }
+            update { state, _ in state.explainUnsaved(error.description) }
             return nil
         }
     }
@@ -311,7 +311,7 @@ extension Session {
     }
 }
 
-extension Session.Shared {
+extension Session.State {
     /// The file is gone, possibly with its directory or its disk. That is not a logout (`squire logout` is): the token
     /// is kept and saved again. Returns when that is tried; nil if there is nothing to save, or it is scheduled
     /// already.

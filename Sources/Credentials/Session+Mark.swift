@@ -11,13 +11,13 @@ extension Session {
     /// Writes the mark if the file has a different one: once for each change of a token's standing, not for each
     /// request.
     func writeMark() {
-        guard update({ shared, _ in shared.queueMark() }) else { return }
+        guard update({ state, _ in state.queueMark() }) else { return }
         _ = thread.execute { [self] in saveMark() }
     }
 
     /// The same, on the session's thread, before this returns if nobody else holds the file's lock.
     func writeMarkNow() {
-        if update({ shared, _ in shared.queueMark() }) { saveMark() }
+        if update({ state, _ in state.queueMark() }) { saveMark() }
     }
 
     private func saveMark() {
@@ -34,7 +34,7 @@ extension Session {
         }
         let former = snapshot.machine.current?.mark
         saving.withLock {
-            update { shared, _ in shared.beginMark() }
+            update { state, _ in state.beginMark() }
             let before = snapshot
             guard let mark = before.machine.unwrittenMark, let token = before.machine.credential?.token else { return }
             var version: SessionFile.Version?
@@ -49,11 +49,11 @@ extension Session {
                 thread.executeLater(Self.failedPause) { [weak self] in self?.writeMark() }
                 return
             }
-            update { shared, _ in
-                guard shared.machine.credential?.token == token else { return }
-                shared.record.rejected = mark
-                shared.machine.markWasWritten(mark)
-                if let version { shared.persistence = .saved(version) }
+            update { state, _ in
+                guard state.machine.credential?.token == token else { return }
+                state.record.rejected = mark
+                state.machine.markWasWritten(mark)
+                if let version { state.persistence = .saved(version) }
             }
         }
         handle?.unlock()

@@ -106,62 +106,85 @@ extension Session {
             // If `finish` drops it, `end` answers the waiters.
             thread.executeLater(flight.pause, work)
         } else if !thread.execute(work) {
-            for waiter in update({ shared, _ in shared.takeWaiters() }) { waiter.fail(.shuttingDown) }
+            for waiter in update({ state, _ in state.takeWaiters() }) { waiter.fail(.shuttingDown) }
         }
     }
 
     // MARK: The end
 
-    /// One event: the flight ends, and its waiters are taken out together with their answer.
+    /// How a flight ended, and whom that concerns: taken out of the state together.
+    private struct Landing {
+        let ending: Ending
+        let failure: (state: CredentialFailure, told: CredentialFailure)?
+        let waiters: [Waiter]
+        let credential: Credential?
+        let machine: CredentialState
+        let moment: Int64
+    }
+
     private func end(_ flight: Flight, _ cause: RefreshCause, _ ending: Ending, begun: Int64) {
-        let (failure, waiters, credential, state, moment) = update { shared, now in
-            let failure = shared.machine.endRefresh(
+        let landing = update { state, now in
+            let failure = state.machine.endRefresh(
                 replacing: flight.replacing,
                 Self.verdict(of: ending, jitter: flight.jitter),
                 now: now.elapsed
             )
-            return (
-                Self.failure(of: ending, failure, shared.machine), shared.takeWaiters(), shared.machine.credential,
-                shared.machine, now.elapsed
+            return Landing(
+                ending: ending,
+                failure: Self.failure(of: ending, failure, state.machine),
+                waiters: state.takeWaiters(),
+                credential: state.machine.credential,
+                machine: state.machine,
+                moment: now.elapsed
             )
         }
+        report(landing, flight, cause, begun: begun)
+        tell(.refreshEnds)
+        answer(landing)
+    }
+
+    /// Emits the events of an ended flight, and schedules its retry.
+    private func report(_ landing: Landing, _ flight: Flight, _ cause: RefreshCause, begun: Int64) {
         func report(_ outcome: RefreshEntry.Outcome, _ failed: Failure? = nil) -> RefreshReport {
             RefreshReport(
                 cause,
                 outcome,
                 flight.trigger,
-                waiters: waiters.count,
-                milliseconds: Int(moment.subtracting(saturating: begun) / 1_000_000),
+                waiters: landing.waiters.count,
+                milliseconds: Int(landing.moment.subtracting(saturating: begun) / 1_000_000),
                 status: failed?.status,
                 isTimeout: failed?.isTimeout ?? false
             )
         }
-        let expiresIn = credential?.expiresAt?.subtracting(saturating: clock.now.wall)
-        switch ending {
+        let expiresIn = landing.credential?.expiresAt?.subtracting(saturating: clock.now.wall)
+        switch landing.ending {
         case .refreshed:
-            guard let credential else { break }
+            guard let credential = landing.credential else { break }
             emit(.refreshed(report(.refreshed), generation: credential.generation, expiresIn: expiresIn))
         case .unchanged:
             emit(.unchanged(report(.unchanged), expiresIn: expiresIn))
         case .failed(let failed, let isUnanswered):
-            guard let failure = failure?.state else { break }
+            guard let failure = landing.failure?.state else { break }
             emit(.refreshFailed(report(failed.outcome, failed), reason: failed.reason, failure: failure))
             if isUnanswered, !failure.needsLogin { scheduleRetry(flight, cause) }
         case .withoutEngine(let detail):
-            guard let failure = failure?.state else { break }
+            guard let failure = landing.failure?.state else { break }
             emit(.refreshFailed(report(.unavailable), reason: detail, failure: failure))
             // Before anybody is told, so that whoever asks next knows.
             writeMarkNow()
         case .adopted, .loginNeeded, .paused: break
         }
-        tell(.refreshEnds)
-        for waiter in waiters {
-            switch (waiter, failure?.told, credential) {
+    }
+
+    private func answer(_ landing: Landing) {
+        let ending = landing.ending
+        for waiter in landing.waiters {
+            switch (waiter, landing.failure?.told, landing.credential) {
             case (.undecided(let inquiry, let deliver), _, _):
                 self.credential(for: inquiry, deliver: deliver)
             case (.request(let inquiry, let deliver), let failure?, _) where inquiry.rejection == nil:
                 // A refresh ahead of expiry failed, but the token works until it expires.
-                let credential = state.remaining(for: inquiry.route, now: moment)
+                let credential = landing.machine.remaining(for: inquiry.route, now: landing.moment)
                 deliver(credential.map { .use($0, hasWaited: true) } ?? .failed(failure))
             case (.response(let deliver), _?, let credential?) where ending.isUnchanged:
                 deliver(.success(Self.response(of: ending, credential.token)))
@@ -258,14 +281,14 @@ extension Session {
     /// A response was lost, and the second try was inconclusive: a grace period at the upstream, if there is one, is
     /// running.
     private func scheduleRetry(_ flight: Flight, _ cause: RefreshCause) {
-        let pause = update { shared, now in
-            shared.machine.nextUnaskedRetry(limit: Self.maximumUnaskedRetries, now: now.elapsed)
+        let pause = update { state, now in
+            state.machine.nextUnaskedRetry(limit: Self.maximumUnaskedRetries, now: now.elapsed)
         }
         guard let pause else { return }
         thread.executeLater(pause) { [weak self] in
             guard let self else { return }
-            let next = update { shared, _ in
-                shared.machine.generation == flight.replacing ? shared.machine.beginRefresh() : nil
+            let next = update { state, _ in
+                state.machine.generation == flight.replacing ? state.machine.beginRefresh() : nil
             }
             if let next { startRefresh(Flight(replacing: next, trigger: flight.trigger), cause) }
         }

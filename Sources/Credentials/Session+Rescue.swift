@@ -1,14 +1,14 @@
 import Threads
 
-/// A token that is in memory only when the session ends.
+/// Keeps a token that is only in memory when the session ends.
 extension Session {
-    /// What could not be saved, and where it is.
+    /// A token that could not be saved, and where it is.
     public struct Unsaved: Sendable, Equatable {
         /// The session file.
         public var path: String
         /// Why it could not be saved there.
         public var reason: String
-        /// The file that holds it now, in the form of the session file; nil if it could not be written either.
+        /// The file that contains it now, in the form of a session file; nil if it could not be written either.
         public var keptIn: String?
     }
 

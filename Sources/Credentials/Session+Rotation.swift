@@ -61,11 +61,7 @@ extension Session {
         var rotation = Rotation(old: old, cause: cause, begun: clock.now, jitter: flight.jitter, base: before.record)
         guard let file else { return rotate(rotation, source) }
         do throws(SessionFileError) {
-            let isOver = { [self] in
-                guard file.version() != snapshot.persistence.version else { return false }
-                return ((try? isReplaced(old, in: file)) ?? false)
-            }
-            guard let handle = try file.lock(waitLimit: Self.lockWaitLimit, isOver: isOver) else {
+            guard let handle = try lock(file, for: old) else {
                 if try isReplaced(old, in: file) { return adoptFile() }
                 // A minting source needs nobody's permission.
                 guard source.spends else { return rotate(rotation, source) }
@@ -75,21 +71,7 @@ extension Session {
             defer { handle.unlock() }
             recover(file)
             if try isReplaced(old, in: file) { return adoptFile() }
-            let current = snapshot
-            rotation.base = current.record
-            // A record that could not be saved is newer than the file.
-            if current.persistence.unsaved == nil, let loaded = try file.load() {
-                let isForeign = foreign(loaded.record) != nil
-                if !isForeign { rotation.base = loaded.record }
-                if !isForeign, let pause = othersPause(loaded, before: current) { return pause }
-                // If machines share the session, their knowledge counts, not this file's.
-                if sharing != nil { rotation.base.isRefreshDenied = false }
-                if source.spends, isForeign || !mayRefresh(loaded.record) || rotation.base.isRefreshDenied {
-                    // Another process was told so already, or gave the session to another API.
-                    recheckNow()
-                    return .loginNeeded
-                }
-            }
+            if let ending = try readBase(&rotation, from: file, source) { return ending }
             if let sharing, source.spends { return rotate(rotation, source, file, sharing) }
             if source.spends, let spent = old.spent {
                 let journal = SessionFile.Journal(
@@ -116,9 +98,41 @@ extension Session {
         }
     }
 
+    /// Locks the file; nil if another process holds the lock for too long. Stops waiting as soon as the file contains
+    /// other tokens than `old`.
+    private func lock(_ file: SessionFile, for old: HeldTokens) throws(SessionFileError) -> SessionFile.LockHandle? {
+        let isOver = { [self] in
+            guard file.version() != snapshot.persistence.version else { return false }
+            return ((try? isReplaced(old, in: file)) ?? false)
+        }
+        return try file.lock(waitLimit: Self.lockWaitLimit, isOver: isOver)
+    }
+
+    /// Sets the record that receives the result. Returns the ending if nothing is to be sent. The file's lock is held.
+    private func readBase(
+        _ rotation: inout Rotation,
+        from file: SessionFile,
+        _ source: any TokenSource
+    ) throws(SessionFileError) -> Ending? {
+        let current = snapshot
+        rotation.base = current.record
+        // A record that could not be saved is newer than the file.
+        guard current.persistence.unsaved == nil, let loaded = try file.load() else { return nil }
+        let isForeign = foreign(loaded.record) != nil
+        if !isForeign { rotation.base = loaded.record }
+        if !isForeign, let pause = othersPause(loaded, before: current) { return pause }
+        // If machines share the session, their knowledge counts, not this file's.
+        if sharing != nil { rotation.base.isRefreshDenied = false }
+        let isOver = isForeign || !mayRefresh(loaded.record) || rotation.base.isRefreshDenied
+        guard source.spends, isOver else { return nil }
+        // Another process was told so already, or gave the session to another API.
+        recheckNow()
+        return .loginNeeded
+    }
+
     /// The ending for a refresh that another process was told to delay, meanwhile; nil if none was. If machines share
     /// the session, one that was not told may have refreshed it since.
-    private func othersPause(_ loaded: SessionFile.Loaded, before known: Shared) -> Ending? {
+    private func othersPause(_ loaded: SessionFile.Loaded, before known: State) -> Ending? {
         let now = clock.now
         guard sharing == nil, loaded.version != known.persistence.version,
             let backOff = BackOff(loaded.record.pause, now: now), backOff.left(now: now.elapsed) > 0

@@ -6,12 +6,12 @@ extension Session {
     public var status: SessionStatus {
         let keptAnswer = file.flatMap { $0.hasAnswer ? $0.answerPath : nil }
         let keptIsSession = file?.hasUnsaved ?? false
-        return update { shared, now in
-            var status = shared.status(now: now)
-            status.foreignUpstream = foreignOrigin(shared.record)
-            status.foreignRefresh = source == nil ? nil : binding.flatMap { shared.record.foreignRefreshOrigin(to: $0) }
-            status.foreignSource = binding.flatMap { shared.record.foreignSource(to: $0) }
-            if case .elsewhere(let there) = shared.record.localHolding(in: place) { status.sharedElsewhere = there }
+        return update { state, now in
+            var status = state.status(now: now)
+            status.foreignUpstream = foreignOrigin(state.record)
+            status.foreignRefresh = source == nil ? nil : binding.flatMap { state.record.foreignRefreshOrigin(to: $0) }
+            status.foreignSource = binding.flatMap { state.record.foreignSource(to: $0) }
+            if case .elsewhere(let there) = state.record.localHolding(in: place) { status.sharedElsewhere = there }
             status.startsAlone = source?.startsAlone ?? false
             if binding?.source == SessionBinding.Source.none { status.state = .unused }
             (status.grant, status.clockSkew) = (source?.grant, source?.clockSkew)
@@ -19,18 +19,18 @@ extension Session {
             status.source = binding?.source
             status.keptAnswer = keptAnswer
             status.keptIsSession = keptIsSession
-            if shared.record.arrival == .refresh, let received = shared.record.receivedAt {
-                status.freshLife = shared.record.expiresAt.map { $0.subtracting(saturating: received) }
+            if state.record.arrival == .refresh, let received = state.record.receivedAt {
+                status.freshLife = state.record.expiresAt.map { $0.subtracting(saturating: received) }
             }
             status.shared = sharing?.status
-            // Whoever only looks asks nobody: the file tells.
-            if status.shared?.link == .unknown { status.shared?.tell(shared.record, in: place) }
+            // A session that only looks does not ask the engine, so that the file's contents are used.
+            if status.shared?.link == .unknown { status.shared?.tell(state.record, in: place) }
             return status
         }
     }
 }
 
-extension Session.Shared {
+extension Session.State {
     func status(now: Instant) -> SessionStatus {
         let credential = machine.credential
         // Another API's record is not shown.

@@ -10,9 +10,9 @@ extension Session {
     /// background: nothing waits for it.
     public func start() {
         guard source?.startsAlone == true else { return }
-        let flight = update { shared, now -> Flight? in
-            guard case .start(let pause) = shared.machine.decide(Inquiry(), now: now.elapsed),
-                let replacing = shared.machine.beginRefresh()
+        let flight = update { state, now -> Flight? in
+            guard case .start(let pause) = state.machine.decide(Inquiry(), now: now.elapsed),
+                let replacing = state.machine.beginRefresh()
             else { return nil }
             return Flight(replacing: replacing, pause: pause)
         }
@@ -21,20 +21,20 @@ extension Session {
 
     /// A mistake that the issuer rejected may have been corrected: the next request that needs a token asks for one.
     public func endMistake() {
-        update { shared, _ in shared.machine.endMistake() }
+        update { state, _ in state.machine.endMistake() }
         start()
     }
 
     /// A person asks: however the last try ended, the next one does not wait.
     public func endPause() {
-        update { shared, _ in shared.machine.endBackOff() }
+        update { state, _ in state.machine.endBackOff() }
     }
 
     /// The source reports by itself that it has another token: it is asked now, however the last try ended.
     public func sourceChanged() {
-        let isFirst = update { shared, _ in
-            shared.machine.endBackOff()
-            return shared.machine.credential == nil
+        let isFirst = update { state, _ in
+            state.machine.endBackOff()
+            return state.machine.credential == nil
         }
         refreshNow(cause: isFirst ? .start : .expiry) { _ in }
     }
@@ -43,14 +43,14 @@ extension Session {
     /// that are not used for long enough.
     public func keepAlive() {
         guard let interval = snapshot.machine.policy.keepAlive?.wholeNanoseconds, interval > 0 else { return }
-        let flight = update { shared, now -> Flight? in
-            guard !shared.isForeign, Self.keepAlivePause(shared.record, interval, now: now) == 0,
-                shared.machine.refreshIsBarred(now: now.elapsed) == nil
+        let flight = update { state, now -> Flight? in
+            guard !state.isForeign, Self.keepAlivePause(state.record, interval, now: now) == 0,
+                state.machine.refreshIsBarred(now: now.elapsed) == nil
             else { return nil }
-            return shared.machine.beginRefresh().map { Flight(replacing: $0) }
+            return state.machine.beginRefresh().map { Flight(replacing: $0) }
         }
         if let flight { startRefresh(flight, .keepAlive) }
-        let left = update { shared, now in Self.keepAlivePause(shared.record, interval, now: now) }
+        let left = update { state, now in Self.keepAlivePause(state.record, interval, now: now) }
         // After a failure, or during a refresh, checks again later.
         let pause = left > 0 ? min(left, Self.longestPause) : min(interval, Self.longestPause) / 4
         thread.executeLater(pause) { [weak self] in self?.keepAlive() }

@@ -4,7 +4,7 @@ import Threads
 /// The session of one proxy: keeps the current token, provides it to requests, and has it refreshed, once for everyone.
 ///
 /// This file provides the token; `+Login` and `+Logout` change it; `+Refresh` has a token rotated, which `+Rotation`
-/// does and `+Saving` saves; `+File` follows the file that other processes share; `+Shared` holds the common state.
+/// does and `+Saving` saves; `+File` follows the file that other processes share, `+SharedSide` the other machines.
 /// *Threading*: every method on any thread. A completion is called exactly once: on the calling thread if the answer is
 /// known at once, otherwise on one of the session's own threads; never under a lock, and at the latest by `end` or when
 /// the session is released. Blocking work (files, the refresh) runs on the session's threads only.
@@ -26,11 +26,11 @@ public final class Session: Sendable {
     let tell: @Sendable (SessionNews) -> Void
     private let numbers: GenerationNumbers
     /// Held while the file and the state change together, so that nobody adopts from the file what this process is
-    /// about to publish itself. Acquired before the lock of `shared`.
+    /// about to publish itself. Acquired before the lock of `state`.
     let saving = Lock()
     let thread = WorkThread(name: "squire-session")
 
-    private let shared: Guarded<Shared>
+    private let state: Guarded<State>
     private let publishedGeneration = Atomic<UInt64>(0)
     private let publishedUsable = Atomic<UInt64>(0)
     private let publishedEpoch = Atomic<UInt64>(0)
@@ -67,8 +67,8 @@ public final class Session: Sendable {
         self.numbers = numbers
         self.tell = tell
         self.emit = emit
-        shared = Guarded(
-            Shared(
+        state = Guarded(
+            State(
                 machine: CredentialState(
                     policy: policy,
                     canRefresh: source?.canGet(with: HeldTokens()) ?? false,
@@ -96,7 +96,7 @@ public final class Session: Sendable {
     private static let bindingWaitLimit = Duration.seconds(2)
 
     deinit {
-        let (waiters, watch) = update { shared, _ in (shared.takeWaiters(), shared.close()) }
+        let (waiters, watch) = update { state, _ in (state.takeWaiters(), state.close()) }
         watch?.stop()
         sharing?.close()
         // No waiter is left, so the thread may end.
@@ -107,21 +107,21 @@ public final class Session: Sendable {
 
     /// The only way to change the state: one call is one event. `now` is read under the lock, so that a decision and
     /// its numbers belong to one moment. Publishes the atomics that the fast path reads.
-    func update<Result>(_ body: (inout Shared, Instant) -> Result) -> Result {
-        shared.with { shared in
-            let result = body(&shared, clock.now)
+    func update<Result>(_ body: (inout State, Instant) -> Result) -> Result {
+        state.with { state in
+            let result = body(&state, clock.now)
             // Avoids copying the machine, which contains arrays.
-            publishedGeneration.store(shared.machine.generation, ordering: .releasing)
-            publishedUsable.store(shared.machine.mustAsk ? 0 : shared.machine.generation, ordering: .releasing)
-            publishedEpoch.store(shared.machine.epoch, ordering: .relaxed)
-            publishedInterest.store(shared.machine.wantsAcceptances, ordering: .relaxed)
+            publishedGeneration.store(state.machine.generation, ordering: .releasing)
+            publishedUsable.store(state.machine.mustAsk ? 0 : state.machine.generation, ordering: .releasing)
+            publishedEpoch.store(state.machine.epoch, ordering: .relaxed)
+            publishedInterest.store(state.machine.wantsAcceptances, ordering: .relaxed)
             return result
         }
     }
 
     /// A copy of the shared state, for reading. Base no decision on parts that another thread may have changed
     /// meanwhile.
-    var snapshot: Shared { shared.with { $0 } }
+    var snapshot: State { state.with { $0 } }
 
     /// Starts watching the session file, if the system can report changes (inotify on Linux). For long-running
     /// programs; without it, and elsewhere, `recheckFile` polls.
@@ -129,7 +129,7 @@ public final class Session: Sendable {
         guard let file, let watch = SessionFileWatch(file, changed: { [weak self] in self?.recheckNow() }) else {
             return
         }
-        if let surplus = update({ shared, _ in shared.adopt(watch) }) { surplus.stop() }
+        if let surplus = update({ state, _ in state.adopt(watch) }) { surplus.stop() }
     }
 
     // MARK: Handing out
@@ -143,8 +143,8 @@ public final class Session: Sendable {
     /// The current credential, and the moment on `CredentialClock.elapsed()` until which it may be used without asking
     /// again.
     public func current() -> (credential: Credential, until: Int64)? {
-        shared.with { shared in
-            let machine = shared.machine
+        state.with { state in
+            let machine = state.machine
             guard let credential = machine.credential, !machine.mustAsk, machine.isUsable(now: clock.elapsed()) else {
                 return nil
             }
@@ -153,7 +153,7 @@ public final class Session: Sendable {
     }
 
     /// The token that the next refresh spends, if that is not the access token.
-    public var refreshToken: Token? { shared.with { $0.isForeign ? nil : $0.record.refreshToken } }
+    public var refreshToken: Token? { state.with { $0.isForeign ? nil : $0.record.refreshToken } }
 
     /// The current token, however old.
     public var token: Token? { snapshot.machine.credential?.token }
@@ -167,9 +167,9 @@ public final class Session: Sendable {
         let first: RefreshCause = source?.startsAlone == true && generation == 0 ? .start : .expiry
         let cause: RefreshCause = inquiry.rejection == nil ? first : .rejected
         let ask: @Sendable () -> Answer = { [self] in
-            update { shared, now in
-                let hadAccepted = acceptedRoutes.contains(inquiry.route, epoch: shared.machine.epoch)
-                return shared.ask(inquiry, hadAccepted: hadAccepted, settled: settled, now: now, deliver)
+            update { state, now in
+                let hadAccepted = acceptedRoutes.contains(inquiry.route, epoch: state.machine.epoch)
+                return state.ask(inquiry, hadAccepted: hadAccepted, settled: settled, now: now, deliver)
             }
         }
         let answer = ask()
@@ -244,7 +244,7 @@ public final class Session: Sendable {
 
     /// Requests that waited for the leading one ask again, if that is back.
     private func settleLead() {
-        for (inquiry, deliver) in update({ shared, now in shared.takeUndecided(now: now.elapsed) }) {
+        for (inquiry, deliver) in update({ state, now in state.takeUndecided(now: now.elapsed) }) {
             credential(for: inquiry, deliver: deliver)
         }
     }
@@ -266,9 +266,9 @@ public final class Session: Sendable {
     }
 
     private func revive(_ route: UInt64, _ sent: UInt64) {
-        let epoch = update { shared, now in
-            if shared.machine.epoch == sent { shared.machine.accepted(route, now: now.elapsed) }
-            return shared.machine.epoch
+        let epoch = update { state, now in
+            if state.machine.epoch == sent { state.machine.accepted(route, now: now.elapsed) }
+            return state.machine.epoch
         }
         // The acceptance that revives a token is the first one that counts for it.
         acceptedRoutes.insert(route, epoch: epoch)
@@ -294,13 +294,13 @@ public final class Session: Sendable {
     @discardableResult
     public func end(timeout: Duration) -> Unfinished? {
         let deadline = ContinuousClock.now + timeout
-        let watch = update { shared, _ in shared.close() }
+        let watch = update { state, _ in state.close() }
         watch?.stop()
         sharing?.close()
         // The last chance: the token in the file is dead.
         if let file { _ = thread.execute { [self] in saveAgain(file) } }
         let isDone = thread.finish(timeout: timeout)
-        for waiter in update({ shared, _ in shared.takeWaiters() }) { waiter.fail(.shuttingDown) }
+        for waiter in update({ state, _ in state.takeWaiters() }) { waiter.fail(.shuttingDown) }
         // The other machines must learn of a token that was just saved.
         let isShared = sharing?.finish(timeout: max(.zero, deadline - .now)) ?? true
         guard isDone else { return .refresh }
@@ -338,11 +338,11 @@ public final class Session: Sendable {
         if !isForeign || isAnother {
             tell(.publishes(Publication(isForeign ? SessionRecord() : record, number, hand)))
         }
-        return update { shared, now in
-            shared.record = record
-            shared.isForeign = isForeign
-            shared.persistence = persistence
-            shared.machine.publish(
+        return update { state, now in
+            state.record = record
+            state.isForeign = isForeign
+            state.persistence = persistence
+            state.machine.publish(
                 isForeign ? nil : known,
                 canRefresh: canRefresh,
                 isRefreshed: hand.isRefresh,

@@ -77,8 +77,8 @@ public enum SharedDoubt: Sendable {
     case none
     /// Its answer was lost.
     case unanswered(SessionRecord.Unanswered)
-    /// The machine with that name claimed the refresh and fell silent: it may have sent it.
-    case takenOver(from: String)
+    /// That process claimed the refresh and fell silent: it may have sent it.
+    case takenOver(from: ProcessName)
 }
 
 public enum SharedSending: Sendable {
@@ -109,63 +109,6 @@ public enum SharedEnding: Sendable {
     /// Another machine's deed has taken its place, or there was nothing to do.
     case settled
     case failed(SharedFailure)
-}
-
-/// Why a change failed.
-public enum SharedFailure: Sendable {
-    /// The engine cannot be asked. The reason is a sentence without its full stop.
-    case unreachable(String)
-    /// The engine can be read, and takes no claim. The same.
-    case readOnly(String)
-    /// The engine contains a record that this machine must neither use nor replace.
-    case unusable(String)
-    /// The engine or another machine was too slow, or the API gave no answer.
-    case unanswered
-    /// The issuer wants no request for that many seconds, as another machine was told.
-    case postponed(seconds: Int)
-    /// The local file could not be written.
-    case notWritable
-    /// The API refused, or there is no session.
-    case loginNeeded(SharedRefusal)
-    /// The session's counters have reached their maximum.
-    case exhausted
-    case closed
-}
-
-/// That the API refused to refresh the tokens that machines share.
-public struct SharedRefusal: Equatable, Sendable {
-    /// The processes, with their machines' names, that had claimed a refresh of the same tokens and fell silent, the
-    /// last one last: each may have got the successor. A few short visible names: others are left out.
-    public let silent: [String]
-
-    public init(silent: [String] = []) {
-        let names = silent.filter { (1...128).contains($0.utf8.count) && $0.utf8.allSatisfy { 0x21...0x7E ~= $0 } }
-        self.silent = Array(names.suffix(4))
-    }
-
-    /// Who may have the successor, and what to do, in sentences.
-    public var remedy: String {
-        guard !silent.isEmpty else {
-            return "The machine that refreshed it last may still hold its successor, and shares it when it runs again."
-        }
-        let names = silent.joined(separator: ", ")
-        return silent.count == 1
-            ? "Machine \(names) had begun a refresh and fell silent: it may still hold the successor. If it can be brought "
-                + "back, run Squire there, and the session heals by itself; else log in anew."
-            : "Machines \(names) had begun a refresh and fell silent: one of them may still hold the successor. If they can "
-                + "be brought back, run Squire there, and the session heals by itself; else log in anew."
-    }
-
-    /// Why no machine refreshes the token any more, in sentences, for a machine that was not refused itself. `retriesLost`
-    /// is `session.retry-lost: once`: a lost answer alone ends nothing then.
-    public func words(retriesLost: Bool = true) -> String {
-        let what =
-            retriesLost
-            ? "The API refused to refresh the token that the machines share."
-            : "No machine refreshes the token that they share any more: the API refused it to one of them, or its answer "
-                + "was lost and session.retry-lost: never forbids to send the token once more."
-        return "\(what) \(remedy)"
-    }
 }
 
 /// A change by another machine.

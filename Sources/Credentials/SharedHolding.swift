@@ -5,7 +5,7 @@ import Support
 public enum SharedHolding: Hashable, Sendable {
     case nothing
     case tokens(SharedIdentity)
-    /// A logout. Remembered, so that an engine that forgets it is told again.
+    /// A logout. Kept, so that an engine that lost it can be told again.
     case ended(SharedIdentity)
 
     public var isTokens: Bool {
@@ -27,7 +27,7 @@ public enum SharedHolding: Hashable, Sendable {
 }
 
 extension SharedHolding {
-    /// What is known of it besides: it decides where the engine has another login. It survives restarts, too.
+    /// More about the holding, which matters if the engine has another login. Survives restarts as well.
     public struct Note: Hashable, Sendable {
         public var weight: Weight
         /// The login that the logout ended.
@@ -41,31 +41,31 @@ extension SharedHolding {
 
     public enum Weight: Hashable, Sendable {
         case usual
-        /// A person logged in, or out, and the others do not know: later than what the engine has.
+        /// A person logged in or out, and the other machines do not know. It is later than what the engine has.
         case wish
         /// The API refused to refresh it.
         case dead
     }
 
-    /// Whether it gives way to another login that can be used, though that may be of an earlier era: an engine that was
-    /// emptied counts anew.
+    /// Whether it yields to another, usable login, even one of an earlier era, because an engine that was emptied
+    /// counts from the beginning.
     public func yields(to there: SharedIdentity, _ note: Note) -> Bool {
         guard let identity, there.login != identity.login else { return false }
         return switch (self, note.weight) {
         case (.nothing, _), (_, .wish), (.tokens, .usual): false
         case (.tokens, .dead): true
-        // The login that it ended is an engine's that went back.
+        // The login that this logout ended can come only from an engine that went back.
         case (.ended, _): there.login != note.former
         }
     }
 }
 
-/// What the other machines know of what is held.
+/// What the other machines know about the holding.
 public enum SharedMark: Hashable, Sendable {
     case shared
-    /// Not what a refresh brought, or what was to be put back.
+    /// They do not know the result of a refresh, or what is to be put back.
     case resultWaits
-    /// Not what a person did.
+    /// They do not know a person's login or logout.
     case wishWaits
 }
 
@@ -99,14 +99,14 @@ extension SessionRecord {
             return there == place ? .shared(.tokens(identity)) : .elsewhere(place: there)
         default: break
         }
-        // A member that says that others have the token, but cannot be read, is believed: then nobody may refresh it
-        // alone.
+        // A member that says that other machines have the token, but cannot be parsed, is believed: nobody may refresh
+        // the token alone then.
         return .elsewhere(place: "a place that the session file does not tell")
     }
 
-    /// The place where machines share the tokens of this record, or shared them; nil if they are this machine's own. What
-    /// is kept beside a session file is ended for nil only: a later login in `place` proves nothing, because another engine may
-    /// have the same place, and a machine may not have heard of it.
+    /// The place where machines share, or shared, the tokens of this record; nil if they are this machine's own. A
+    /// logout ends kept sessions only if this is nil. A later login in `place` proves nothing, because another engine
+    /// may have the same place, and a machine may not know of the login.
     public func placeOfMachines(in place: String?) -> String? {
         switch localHolding(in: place) {
         case .own, .shared(.nothing), .shared(.ended): nil
@@ -129,12 +129,12 @@ extension SessionRecord {
         return (shared["ended"]?.bool == true ? shared["former"] : shared["login"])?.string
     }
 
-    /// The same tokens, or the same logout, counted anew. What the others know of it does not change.
+    /// Assigns a later era to the same tokens, or the same logout. What the other machines know does not change.
     mutating func renumber(as identity: SharedIdentity) {
         document["shared"]?["era"] = .integer(identity.era)
     }
 
-    /// What is known of what the record contains of the session shared in `place`.
+    /// More about the record's part in the session shared in `place`.
     public func sharedNote(in place: String?) -> SharedHolding.Note {
         switch localHolding(in: place) {
         case .own, .elsewhere, .shared(.nothing): SharedHolding.Note()
@@ -154,8 +154,8 @@ extension SessionRecord {
         return holding.yields(to: identity, sharedNote(in: place))
     }
 
-    /// Whether a person did that, and it waits to be shared. Former versions do not say what waits: what has no parent is
-    /// a login or a logout.
+    /// Whether a person's login or logout waits to be shared. Earlier versions do not record the cause; a token set
+    /// without a parent is a login or a logout then.
     private func waits(_ identity: SharedIdentity) -> Bool {
         guard isNotShared else { return false }
         return switch document["shared"]?["cause"]?.string {
@@ -169,13 +169,14 @@ extension SessionRecord {
     /// survives a restart.
     public var isNotShared: Bool { document["shared"]?["not_shared"]?.bool ?? false }
 
-    /// What that is; nil if the other machines knew everything.
+    /// What is not shared; nil if the other machines knew everything.
     public var unshared: SharedStatus.Unshared.What? {
         guard isNotShared else { return nil }
         return isEmpty ? .logout : .token
     }
 
-    /// When a person's deed began to wait; nil if none waits, or a former version wrote that. Seconds since 1970.
+    /// When a person's login or logout began to wait, in seconds since 1970. Nil if none waits, or an earlier version
+    /// wrote the record.
     public var waitsSince: Int? { isNotShared ? document["shared"]?["since"]?.moment : nil }
 
     /// `now` is seconds since 1970.
@@ -195,7 +196,7 @@ extension SessionRecord {
     /// The API refused another machine's refresh of the held tokens.
     mutating func deny(_ refusal: SharedRefusal) {
         isRefreshDenied = true
-        let names = refusal.silent.map(JSONValue.string)
+        let names = refusal.silent.map { JSONValue.string($0.description) }
         document["shared"]?["silent"] = names.isEmpty ? nil : .array(names)
     }
 
@@ -206,7 +207,7 @@ extension SessionRecord {
             return lastRefresh?.detail
         }
         guard case .array(let names)? = shared["silent"] else { return SharedRefusal().words() }
-        return SharedRefusal(silent: names.compactMap(\.string)).words()
+        return SharedRefusal(silent: names.compactMap { $0.string.flatMap(ProcessName.init) }).words()
     }
 
     /// The held tokens are this machine's own again, because they were never shared.

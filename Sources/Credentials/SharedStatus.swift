@@ -15,28 +15,28 @@ public struct SharedStatus: Sendable, Equatable {
         }
     }
 
-    /// What the engine did last.
+    /// The result of the last call to the engine.
     public enum Link: Sendable {
-        /// Nothing was asked yet.
+        /// There was no call yet.
         case unknown
         /// It cannot be read.
         case lost
-        /// It can be read, and refuses what is written.
+        /// It can be read, but rejects writes.
         case readOnly
         case open
     }
 
-    /// What the other machines do not know.
+    /// Something that the other machines do not know.
     public struct Unshared: Sendable, Equatable {
         public enum What: String, Sendable, CaseIterable {
             /// Tokens that are in use here.
             case token
-            /// That somebody logged out here.
+            /// A logout on this machine.
             case logout
         }
 
         public var what: What
-        /// Since how many seconds; nil if it was so when this process began, and it has not asked yet.
+        /// For how many seconds; nil if it was so when this process started, and the engine has not been asked yet.
         public var seconds: Int?
 
         public init(_ what: What, seconds: Int? = nil) {
@@ -52,14 +52,14 @@ public struct SharedStatus: Sendable, Equatable {
 
     /// The store of the session: `etcd` or `kubernetes`.
     public var engine: String
-    /// The session's name there.
+    /// The session's name in the engine.
     public var name: String
     public var link = Link.unknown
     /// Why it cannot be reached or written, or its record cannot be used.
     public var problem: String?
     /// The remedy, as a sentence; nil if `problem` includes it.
     public var remedy: String?
-    /// What is set up in a way that cannot work, while the rest does; nil if nothing is known of it.
+    /// A part of the configuration that cannot work although the rest does; nil if none is known.
     public var misconfigured: String?
     /// The revision of the engine's record, in the engine's own notation; nil while it is unknown.
     public var revision: String?
@@ -97,7 +97,8 @@ public struct SharedStatus: Sendable, Equatable {
         self.name = name
     }
 
-    /// Tells what a session file with that record says of the session in `place`, while the engine was not asked.
+    /// Fills in what the session file of `record` says about the session in `place`, while the engine has not been
+    /// asked.
     mutating func tell(_ record: SessionRecord, in place: String?) {
         guard let identity = record.localHolding(in: place).identity else { return }
         (era, generation) = (identity.era, identity.generation)
@@ -113,7 +114,7 @@ public struct SharedStatus: Sendable, Equatable {
         }
     }
 
-    /// Whether the engine takes what is written; nil while that is unknown.
+    /// Whether the engine accepts writes; nil while that is unknown.
     public var isWritable: Bool? {
         switch link {
         case .unknown, .lost: nil
@@ -122,7 +123,7 @@ public struct SharedStatus: Sendable, Equatable {
         }
     }
 
-    /// The engine permits no refresh, however often it is tried.
+    /// Whether the engine prevents every refresh.
     public var isBarred: Bool {
         switch link {
         case .lost, .readOnly: true
@@ -130,7 +131,7 @@ public struct SharedStatus: Sendable, Equatable {
         }
     }
 
-    /// A machine refreshes the tokens that are in use here, and will tell what came of it.
+    /// Whether a machine is refreshing the tokens in use here, and will share the result.
     public var isBeingRefreshed: Bool { claim != nil && unshared?.what != .token && isReachable != false }
 
     /// The problem and its remedy; nil if there is none.
@@ -220,7 +221,7 @@ public struct SharedStatus: Sendable, Equatable {
         return lines
     }
 
-    /// A warning for users of that engine; nil for one that was tested in the way that it will be used.
+    /// A warning for users of that engine; nil if it was tested as it will be used.
     public static func caveat(of engine: String) -> String? {
         guard engine == "kubernetes" else { return nil }
         return "kubernetes was tried against an API server of Squire's own tests, and not yet against a real cluster"

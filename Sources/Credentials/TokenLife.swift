@@ -1,16 +1,16 @@
 import Platform
 
-/// How long a token may live: what is believed of an issuer's word, whoever reads it.
+/// Which lifetimes are believed, whatever their source.
 public enum TokenLife {
-    /// Ten years, with their leap days, in seconds. Who says more means something else: milliseconds, or "never".
+    /// Ten years with leap days, in seconds. A longer lifetime means something else, such as milliseconds or "never".
     public static let longest = 3653 * 86_400
 
-    /// The seconds, if they are from 1 to `longest`; nil, that is unknown, otherwise: such a token is used until it is
-    /// refused.
+    /// `seconds` if it is from 1 to `longest`; otherwise nil, which means unknown: such a token is used until it is
+    /// rejected.
     public static func believed(_ seconds: Int) -> Int? { (1...longest).contains(seconds) ? seconds : nil }
 
-    /// Why `end`, which a token claims to be its own, is not believed at `now`: the rest of a sentence that names it.
-    /// Both are seconds since 1970.
+    /// Why the token's claim to end at `end` is not believed at `now`. Completes a sentence that names the end. Both
+    /// are in seconds since 1970.
     public static func doubt(of end: Int, now: Int) -> String {
         let left = end.subtracting(saturating: now)
         if left <= 0 { return "which has passed" }

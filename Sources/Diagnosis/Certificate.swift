@@ -1,27 +1,25 @@
 import HTTP1
 import Support
 
-/// What people want to know of a certificate (RFC 5280 section 4.1): who, by whom, from when until when, for which
-/// hosts.
+/// The parts of a certificate (RFC 5280 section 4.1) that people want to know: subject, issuer, validity and host
+/// names.
 ///
-/// Verifies nothing: the TLS library does. Every text is cut, and holds no control characters, once it is printed by
-/// `CheckLine`.
+/// Verifies nothing; the TLS library does that. `CheckLine` shortens and escapes its texts when it prints them.
 public struct Certificate: Sendable, Equatable {
-    /// `CN=api.example.com, O=Example`, the name itself first; empty when there is
-    /// none.
+    /// `CN=api.example.com, O=Example`, with the common name first; empty if there is none.
     public var subject: String
     public var issuer: String
     /// Seconds since 1970, within `UTCTime.range`.
     public var notBefore: Int
     public var notAfter: Int
-    /// The names and addresses of hosts in subjectAltName, in their order.
+    /// The host names and addresses in subjectAltName, in order.
     public var names: [String]
-    /// It is signed by itself, as far as the names tell.
+    /// Whether subject and issuer are the same.
     public var isSelfIssued: Bool
 
     private static let maximumNames = 1000
 
-    /// Nil if the bytes are no certificate in DER.
+    /// Nil if the bytes are not a DER certificate.
     public init?(der bytes: [UInt8]) {
         var outer = DERReader(bytes[...])
         guard var certificate = outer.next(0x30)?.parts, var body = certificate.next(0x30)?.parts else { return nil }
@@ -37,14 +35,14 @@ public struct Certificate: Sendable, Equatable {
         isSelfIssued = issuer.content == subject.content
         notBefore = UTCTime.clamped(begin)
         notAfter = UTCTime.clamped(end)
-        // The key, and two identifiers that nobody uses.
+        // The key, and two unused identifiers.
         _ = body.next(0x30)
         _ = body.next(0x81)
         _ = body.next(0x82)
         names = body.next(0xA3).map(Self.alternativeNames) ?? []
     }
 
-    /// The certificates of a PEM file (RFC 7468), those that can be read.
+    /// The readable certificates in a PEM file (RFC 7468).
     public static func all(pem bytes: [UInt8]) -> [Certificate] {
         var found: [Certificate] = []
         var text: [UInt8]?
@@ -84,9 +82,9 @@ public struct Certificate: Sendable, Equatable {
                 values.append((known.name, text(value)))
             }
         }
-        // The country tells nobody apart who has another name.
+        // The country distinguishes nobody, unless it is the only part.
         let shown = values.filter { $0.name != "C" || values.count == 1 }
-        // The name itself stands last as a rule, and nobody has to keep it.
+        // The common name usually comes last, but need not.
         let ordered = shown.filter { $0.name == "CN" } + shown.reversed().filter { $0.name != "CN" }
         return ordered.map { "\($0.name)=\($0.value)" }.joined(separator: ", ")
     }
@@ -113,7 +111,7 @@ public struct Certificate: Sendable, Equatable {
         guard var list = wrapper.next(0x30)?.parts else { return [] }
         while var entry = list.next(0x30)?.parts {
             guard let identifier = entry.next(0x06), identifier.content == [0x55, 0x1D, 0x11] else { continue }
-            // Whether it is critical.
+            // The critical flag.
             _ = entry.next(0x01)
             guard var value = entry.next(0x04)?.parts, var names = value.next(0x30)?.parts else { return [] }
             var found: [String] = []
@@ -141,7 +139,8 @@ public struct Certificate: Sendable, Equatable {
 
     // MARK: Dates
 
-    /// UTCTime or GeneralizedTime as RFC 5280 section 4.1.2.5 has them, with seconds and `Z`; seconds since 1970.
+    /// Parses a UTCTime or GeneralizedTime in the form of RFC 5280 section 4.1.2.5, with seconds and `Z`. Returns
+    /// seconds since 1970.
     private static func moment(_ element: DERReader.Element) -> Int? {
         let count = element.tag == 0x17 ? 2 : element.tag == 0x18 ? 4 : 0
         guard count > 0, element.content.count == count + 11, element.content.last == UInt8(ascii: "Z") else {
@@ -165,7 +164,7 @@ public struct Certificate: Sendable, Equatable {
     }
 }
 
-/// An IPv6 address as people write it (RFC 5952 section 4).
+/// The usual notation of an IPv6 address (RFC 5952 section 4).
 enum IPv6Text {
     static func text(_ groups: [Int]) -> String {
         var best = 0..<0

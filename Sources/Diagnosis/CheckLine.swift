@@ -1,16 +1,16 @@
 import Settings
 
-/// One line of `squire check`: a verdict, what it is about, and what was found and what to do next.
+/// One line of `squire check`: a verdict, a subject, and what was found and what to do next.
 public struct CheckLine: Sendable, Equatable, CustomStringConvertible {
     public enum Verdict: Sendable, Equatable {
         case ok
-        /// Nothing was judged.
+        /// Without a verdict.
         case note
         case warn
         case fail(Fault)
     }
 
-    /// Why a check ends, with the exit code of the process.
+    /// Why a check fails; the raw value is the exit code.
     public enum Fault: Int32, Sendable {
         case malformed = 65
         case unreachable = 69
@@ -23,7 +23,7 @@ public struct CheckLine: Sendable, Equatable, CustomStringConvertible {
     public var subject: String
     public var text: String
 
-    /// A text that begins with the subject, as the reasons of failures do, does not say it again.
+    /// Removes the subject from the start of `text`, where reasons of failures repeat it.
     public init(_ verdict: Verdict, _ subject: String, _ text: String) {
         self.verdict = verdict
         self.subject = subject
@@ -33,17 +33,17 @@ public struct CheckLine: Sendable, Equatable, CustomStringConvertible {
     public static func ok(_ subject: String, _ text: String) -> CheckLine { CheckLine(.ok, subject, text) }
     public static func note(_ subject: String, _ text: String) -> CheckLine { CheckLine(.note, subject, text) }
     public static func warn(_ subject: String, _ text: String) -> CheckLine { CheckLine(.warn, subject, text) }
-    /// The API cannot be reached.
+    /// A failure because the API cannot be reached.
     static func fail(_ subject: String, _ text: String) -> CheckLine {
         CheckLine(.fail(.unreachable), subject, text)
     }
 
     public var fault: Fault? { if case .fail(let fault) = verdict { fault } else { nil } }
 
-    /// The column that the text begins in.
+    /// The column at which the text begins.
     public static let textColumn = 21
 
-    /// In columns, on one line, without anything that acts on a terminal: it quotes files, servers and certificates.
+    /// The line in columns. It quotes files, servers and certificates, so that it is escaped.
     public var description: String {
         let word =
             switch verdict {
@@ -61,7 +61,7 @@ public struct CheckLine: Sendable, Equatable, CustomStringConvertible {
 }
 
 extension String {
-    /// At most so many code points of what somebody else wrote, for a line.
+    /// The first `limit` code points of a foreign text.
     func cut(_ limit: Int = 120) -> String {
         guard unicodeScalars.count > limit else { return self }
         return String(String.UnicodeScalarView(unicodeScalars.prefix(limit - 1))) + "…"

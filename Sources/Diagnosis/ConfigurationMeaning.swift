@@ -1,11 +1,12 @@
 import Credentials
+import EventIO
 public import ReverseProxy
 import Settings
 import TokenSources
 import Upstream
 
-/// What a configuration says, in lines, for whoever wrote it. Pure, and never shows a value that may be secret: headers
-/// by their names, a proxy without its user.
+/// Explains a configuration to its author, in lines. Pure. Never shows a value that may be secret: it shows headers by
+/// name, and a proxy without its user.
 public struct ConfigurationMeaning: Sendable {
     private let configuration: ProxyConfiguration
 
@@ -58,7 +59,7 @@ public struct ConfigurationMeaning: Sendable {
         return words.joined(separator: ", ")
     }
 
-    /// By name, and where each was set.
+    /// The names, and where each is set.
     private var headers: String {
         guard !configuration.headers.isEmpty else { return "none" }
         return configuration.headers.map { rule in
@@ -76,7 +77,7 @@ public struct ConfigurationMeaning: Sendable {
             return "recipe, \(refresh.method) \(server)\(path), the token at \(refresh.token)"
         case .oauth(let oauth):
             return oauth.summary
-        // Of a command the name only: its arguments may be secret.
+        // Only the command's name, because its arguments may be secret.
         case .exec(let exec):
             return "exec \(exec.name)\(exec.command.count > 1 ? " …" : ""), format \(exec.format.rawValue), "
                 + "at most \(Quantity.text(exec.timeout))"

@@ -1,13 +1,13 @@
-/// Reads DER (X.690) from its beginning on. Pure; what is malformed ends it.
+/// Reads DER (X.690) from its start. Pure; stops at malformed input.
 struct DERReader {
     private var rest: ArraySlice<UInt8>
 
-    /// One element: its tag, and what is in it.
+    /// An element: its tag and its content.
     struct Element {
         let tag: UInt8
         let content: ArraySlice<UInt8>
 
-        /// What a SEQUENCE, a SET or another constructed element consists of.
+        /// The elements in a SEQUENCE, a SET or another constructed element.
         var parts: DERReader { DERReader(content) }
     }
 
@@ -18,16 +18,16 @@ struct DERReader {
     /// The tag of the next element; nil at the end.
     var tag: UInt8? { rest.first }
 
-    /// The next element, of that tag if one is given. Nil, and nothing is read, when there is none.
+    /// The next element, which must have `tag` if that is given. Nil, without reading, if there is none.
     mutating func next(_ tag: UInt8? = nil) -> Element? {
         guard rest.count >= 2, let first = rest.first, tag == nil || tag == first else { return nil }
-        // Tags of more than one byte are in no certificate.
+        // Certificates have no tags of more than one byte.
         guard first & 0x1F != 0x1F else { return nil }
         var start = rest.startIndex + 2
         var count = Int(rest[rest.startIndex + 1])
         if count >= 0x80 {
             let digits = count - 0x80
-            // At most four bytes of length, and not the indefinite form, which BER has.
+            // A length has at most four bytes, and is never in the indefinite form, which only BER has.
             guard (1...4).contains(digits), rest.endIndex - start >= digits else { return nil }
             count = rest[start..<(start + digits)].reduce(0) { $0 << 8 | Int($1) }
             start += digits

@@ -3,16 +3,16 @@ import ReverseProxy
 import Support
 import Upstream
 
-/// The API's line: what its answer to a request without a token says of the way to it. Pure.
+/// The line about the API: what its response to a request without a token shows. Pure.
 struct ResponseDiagnosis {
     let upstream: Origin
     let request: String
-    /// Seconds since 1970.
+    /// In seconds since 1970.
     let now: Int
     let speaksTLS: Bool
 
     func line(_ response: BlockingRequest.Response) -> CheckLine {
-        // nginx and others answer plain HTTP on such a port, in order to say so.
+        // nginx and others answer plain HTTP on a TLS port with 400, in order to say so.
         if speaksTLS, response.status == 400 { return .fail("API", Self.speaksTLS(upstream)) }
         let status = response.status
         let answers = "answers (status \(status) to \(request))"
@@ -57,7 +57,7 @@ struct ResponseDiagnosis {
 
     // MARK: Redirects
 
-    /// Says where to, by the origin only: the rest may hold anything.
+    /// Names only the origin of the target, because the rest may contain anything.
     private func redirect(_ response: BlockingRequest.Response) -> CheckLine {
         let answers = "answers (status \(response.status) to \(request))"
         guard let location = response["Location"], !location.isEmpty else { return .ok("API", answers) }
@@ -79,7 +79,7 @@ struct ResponseDiagnosis {
         case other(String)
     }
 
-    /// RFC 3986 section 5.2, as far as the origin goes.
+    /// Resolves a reference by RFC 3986 section 5.2, as far as the origin is concerned.
     static func target(of location: String, from upstream: Origin) -> Target {
         var rest = Substring(location)
         let isSecure: Bool
@@ -108,7 +108,7 @@ struct ResponseDiagnosis {
 }
 
 extension Origin {
-    /// The same port by the other scheme.
+    /// The same port with the other scheme.
     var otherScheme: Origin {
         Origin(isSecure: !isSecure, authority: Authority(host: authority.host, port: port))
     }

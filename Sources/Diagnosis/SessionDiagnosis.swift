@@ -3,32 +3,32 @@ public import ReverseProxy
 import Settings
 public import Upstream
 
-/// The session's line: what its file says of it, and what the API said when it was asked. Pure.
+/// The line about the session: its file's contents, and the API's verdict if it was asked. Pure.
 public struct SessionDiagnosis: Sendable {
     public var state: SessionStatus.State
-    /// Seconds; nil when the token does not say.
+    /// In seconds; nil if unknown.
     public var expiresIn: Int?
-    /// What is wrong with it, and what to do.
+    /// The session's problem, and what to do about it.
     public var advice: String?
-    /// The command that logs in, as it can be run.
+    /// The command line that logs in.
     public var loginCommand: String
     public var canRefresh: Bool
-    /// The API has refused the token before, and nothing has replaced it yet.
+    /// Whether the API has rejected the token, and nothing has replaced it.
     public var isRejected: Bool
 
-    /// What came of asking the API.
+    /// The result of asking the API.
     public enum Probe: Sendable, Equatable {
         /// No `session.probe` is configured.
         case notConfigured
-        /// The session's record does not say which API it belongs to: the token is sent to none.
+        /// The record does not say which API it belongs to, so that the token was not sent.
         case unbound
-        /// `GET /api/me` got a response.
+        /// The request, such as `GET /api/me`, got a response.
         case answered(request: String, status: Int, Answer)
-        /// It got none, and why.
+        /// The request got no response. The text says why.
         case failed(request: String, String)
     }
 
-    /// What a response says of the token.
+    /// What a response says about the token.
     public enum Answer: Sendable, Equatable {
         case accepted, rejected, unclear
     }
@@ -60,7 +60,7 @@ public struct SessionDiagnosis: Sendable {
         self.isRejected = isRejected
     }
 
-    /// Whether the token is one to ask the API about: there is one, and it has not ended.
+    /// Whether there is a token that has not expired, so that the API can be asked about it.
     public var mayBeAsked: Bool {
         switch state {
         case .usable, .refreshing: (expiresIn ?? 1) > 0
@@ -68,12 +68,12 @@ public struct SessionDiagnosis: Sendable {
         }
     }
 
-    /// How the API was asked, as `GET /path` without the query, which may hold anything.
+    /// The request, such as `GET /path`. Without the query, which may contain anything.
     public static func text(_ probe: SessionConfiguration.Probe) -> String {
         "\(probe.method.rawValue) \(probe.path.prefix { $0 != "?" })"
     }
 
-    /// What a response to the probe says of the token: the same rules as in the proxy, and a success.
+    /// Judges a response to the probe by the proxy's own rules, and by its success.
     public static func judge(
         _ response: BlockingRequest.Response,
         _ probe: SessionConfiguration.Probe,

@@ -1,12 +1,12 @@
 import Credentials
 public import SharedSession
 
-/// What `squire check --online` says of the engine that keeps a shared session, and of the record in it. Pure.
+/// The lines of `squire check --online` about the engine of a shared session, and its record. Pure.
 public struct SharedDiagnosis: Sendable {
-    /// What the session file of this machine holds.
+    /// The contents of this machine's session file.
     public enum Local: Equatable, Sendable {
         case nothing
-        /// Tokens that the machines do not share, and whose they are, as far as they say.
+        /// Tokens that are not shared, and their customer, if they name one.
         case own(customer: String?)
         case shared
     }
@@ -14,7 +14,7 @@ public struct SharedDiagnosis: Sendable {
     private let session: SharedReport.Session
     /// Whether a user is configured.
     private let hasUser: Bool
-    /// Members on this machine.
+    /// The members on this machine.
     private let loopback: Set<String>
 
     public init(_ session: SharedReport.Session, hasUser: Bool, loopback: Set<String>) {
@@ -57,7 +57,8 @@ public struct SharedDiagnosis: Sendable {
         }
     }
 
-    /// The one API server, and why the Secret cannot be read; nil where it can. Whether it can be written is not tried.
+    /// The line about the only API server. `failure` says why the Secret cannot be read; nil if it can. Writing is not
+    /// tested.
     public func line(_ server: String, _ failure: SharedStoreFailure?) -> CheckLine {
         guard let failure else { return .ok("kubernetes", "\(server) gives the Secret; writing was not tried") }
         let isNamed = failure.detail.hasPrefix(server)
@@ -135,7 +136,7 @@ public struct SharedDiagnosis: Sendable {
 
     // MARK: The record
 
-    /// What the newest of the answers has; nil where no member answered.
+    /// The newest answer; nil if no member answered.
     public static func newest(_ members: [EtcdExamination.Member]) -> EtcdExamination.Answer? {
         members.compactMap { member in
             guard case .success(let answer) = member.result else { return nil }
@@ -166,7 +167,7 @@ public struct SharedDiagnosis: Sendable {
         return CheckLine(.fail(.loginNeeded), "shared record", "\(text). \(report.advice ?? "")")
     }
 
-    /// What becomes of a session that this machine has for itself.
+    /// What will happen to this machine's own session.
     private func joining(_ content: SealedSession, _ local: Local) -> [CheckLine] {
         guard case .own(let customer) = local else { return [] }
         guard let customer, let other = content.subject, customer != other else {

@@ -1,15 +1,15 @@
 public import SharedSession
 
-/// What `squire shared reset` and `reseal` do with what is there.
+/// What `squire shared reset` and `reseal` may do with the value.
 extension SharedReport {
-    /// Whether the value may be taken away.
+    /// Whether the value may be deleted.
     public enum Reset: Equatable, Sendable {
-        /// There is nothing to do, and why.
+        /// Nothing to do. The text says why.
         case unneeded(String)
-        /// It opens: there is nothing to repair, and other commands end or replace it.
+        /// It opens: there is nothing to repair, and other commands end or replace the session.
         case opens(String)
         case refused(Problem)
-        /// It may, and whoever agrees has read this.
+        /// It may be deleted, after a person has read this text and agreed.
         case possible(String)
     }
 
@@ -34,7 +34,7 @@ extension SharedReport {
             + "To replace it: \(session.login) --replace. To seal it with another key: \(session.command("shared reseal"))"
     }
 
-    /// Whether the record is to be sealed anew.
+    /// Whether the record must be sealed again.
     public enum Reseal: Equatable, Sendable {
         case unneeded(String)
         case refused(Problem)

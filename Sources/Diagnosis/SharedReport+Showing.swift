@@ -5,13 +5,13 @@ import SharedSession
 public import Support
 
 extension SharedReport {
-    /// A number where the engine counts.
+    /// A number, if the engine counts its revisions.
     private static func spelled(_ revision: StoreRevision) -> JSONValue {
         let text = revision.description
         return Int64(text).map { .number(String($0)) } ?? .string(text)
     }
 
-    /// `now` is seconds since 1970. The advice is not among them, nor are the refreshes.
+    /// `now` is in seconds since 1970. Contains neither the advice nor the refreshes.
     public func lines(now: Int) -> [String] {
         var lines = [
             "shared      \(session.name), as \(session.key)",
@@ -78,7 +78,7 @@ extension SharedReport {
         return "key \(record.keyID), which \(use): \(index + 1) of \(session.keys.count) in \(session.keyFile)"
     }
 
-    /// The last refreshes that the record tells of, oldest first.
+    /// The last refreshes in the record, oldest first.
     public var history: [RefreshEntry] {
         guard case .session(_, let content) = value else { return [] }
         return content.record.history
@@ -121,7 +121,7 @@ extension SharedReport {
         return .object(members)
     }
 
-    /// The record, whether it opens or not.
+    /// The record, whether or not it opens.
     private var sealed: SharedRecord? {
         switch value {
         case .absent, .damaged: nil

@@ -2,27 +2,27 @@ public import Credentials
 import Settings
 public import SharedSession
 
-/// What the engine has for a shared session, in words for people and in JSON for scripts. Pure, and shows nothing
+/// Describes the engine's value for a shared session: in sentences for people, and in JSON for scripts. Pure. Shows no
 /// secret.
 public struct SharedReport: Sendable {
-    /// Which session is looked at, and by whom.
+    /// The session, as this machine's configuration describes it.
     public struct Session: Sendable {
-        /// As the fleet calls it.
+        /// The session's name in the engine.
         public var name: String
-        /// What keeps it, as the configuration calls it.
+        /// The engine, as the configuration names it.
         public var engine: String
-        /// Its key in the engine.
+        /// The engine's key for the value.
         public var key: String
         public var keyFile: String
-        /// The first seals.
+        /// The first one seals.
         public var keys: [SharedKeyID]
-        /// Of the upstream that this machine's configuration names.
+        /// The origin of the configured upstream.
         public var origin: String
-        /// Where `session.shared` stands in it, as `FILE:LINE`.
+        /// Where the configuration sets `session.shared`, as `FILE:LINE`.
         public var source: String
-        /// The command that logs in, as it can be run.
+        /// The command line that logs in.
         public var login: String
-        /// The line that runs another command of Squire for this configuration.
+        /// Returns the command line that runs another subcommand with this configuration.
         public var command: @Sendable (String) -> String
 
         public init(
@@ -62,13 +62,13 @@ public struct SharedReport: Sendable {
 
     public var session: Session
     public var value: SharedValue
-    /// Of the value; nil where there is none.
+    /// The revision of the value; nil if there is none.
     public var revision: StoreRevision?
-    /// Which server of the engine answered.
+    /// The server of the engine that answered.
     public var member: String?
     /// Why the engine would not write; nil if it would, or was not asked.
     public var writing: SharedStoreFailure?
-    /// What this machine did that the others do not know, as its session file says.
+    /// What this machine did that the others do not know, according to its session file.
     public var unshared: SharedStatus.Unshared.What?
 
     public init(_ session: Session, _ value: SharedValue, revision: StoreRevision?, member: String?) {
@@ -78,7 +78,7 @@ public struct SharedReport: Sendable {
         self.member = member
     }
 
-    /// Why the machine can neither use nor replace what is there.
+    /// Why this machine can neither use nor replace the value.
     public struct Problem: Equatable, Sendable {
         public var fault: CheckLine.Fault
         public var text: String
@@ -108,7 +108,7 @@ public struct SharedReport: Sendable {
         )
     }
 
-    /// That the session is another API's; nil if it is this one's.
+    /// The problem if the session is another API's; nil if it is this one's.
     func problem(_ content: SealedSession) -> Problem? {
         guard !SessionBinding.isSame(content.origin, session.origin) else { return nil }
         let other = ControlCharacters.escaped(content.origin.cut())
@@ -127,7 +127,7 @@ public struct SharedReport: Sendable {
         )
     }
 
-    /// One word for scripts.
+    /// A word for scripts.
     public var state: String {
         switch value {
         case .absent: "absent"
@@ -143,7 +143,7 @@ public struct SharedReport: Sendable {
         }
     }
 
-    /// What to do, where something is to be done.
+    /// What to do; nil if nothing needs to be done.
     public var advice: String? {
         if let problem { return problem.text }
         switch value {
@@ -151,12 +151,12 @@ public struct SharedReport: Sendable {
             return "Nothing is there yet. A machine that holds the session puts it there; else log in: \(session.login)"
         case .tombstone: return "Somebody logged out, for all machines. Run: \(session.login)"
         case .session(let record, let sealed) where record.state == .refused:
-            // Where that is forbidden, nobody has asked again.
+            // With that setting, no machine has sent the token again.
             let what =
                 sealed.record.unanswered == nil
                 ? "The API refused to refresh it."
                 : "The answer to a refresh of it was lost, and it is not sent again, or was refused since."
-            let refusal = SharedRefusal(silent: sealed.silent.map(\.description))
+            let refusal = SharedRefusal(silent: sealed.silent)
             return "\(what) \(refusal.remedy) To log in: \(session.login)"
         case .session(let record, _) where !isSealedNow(record):
             let command = session.command("shared reseal")

@@ -30,15 +30,15 @@ extension ListeningSocket {
         guard let kind = option(SO_TYPE, of: descriptor) else { throw .noSocket }
         guard kind == SystemConstant.streamSocket else { throw .noStream }
         guard let listens = option(SO_ACCEPTCONN, of: descriptor), listens != 0 else { throw .notListening }
-        let name: Name
-        if let address = SocketAddress.local(of: descriptor) {
-            name = .tcp(host: address.host, port: address.port)
+        let address: ListenAddress
+        if let bound = SocketAddress.local(of: descriptor) {
+            address = .tcp(host: bound.host, port: bound.port)
         } else {
-            name = .unix(path: try UnixName(of: descriptor).text)
+            address = .unix(path: try UnixName(of: descriptor).text)
         }
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
-        return ListeningSocket(inherited: descriptor, name: name)
+        return ListeningSocket(inherited: descriptor, address: address)
     }
 
     /// Whether other users than this one and root may connect to a Unix socket, by the mode of its file (unix(7)); an

@@ -27,7 +27,7 @@ extension ListeningSocket {
             do {
                 let socket = try tcp(host: host, port: port)
                 sockets.append(socket)
-                if case .tcp(_, let bound) = socket.name { port = bound }
+                if case .tcp(_, let bound) = socket.address { port = bound }
             } catch let error as SystemError where [EAFNOSUPPORT, EADDRNOTAVAIL].contains(error.code) {
                 missing = error
             } catch {

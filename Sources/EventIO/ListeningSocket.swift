@@ -5,14 +5,8 @@ import Platform
 /// *Ownership*: the holder of the value closes it with `close()`, which also removes the path of a Unix socket that was
 /// bound here.
 public struct ListeningSocket: Sendable {
-    public enum Name: Sendable, Equatable {
-        /// The numeric address and the actual port.
-        case tcp(host: String, port: Int)
-        case unix(path: String)
-    }
-
     public let descriptor: Int32
-    public let name: Name
+    public let address: ListenAddress
     /// Of a Unix socket's file.
     private var identity: FileIdentity?
 
@@ -28,16 +22,16 @@ public struct ListeningSocket: Sendable {
         }
     }
 
-    private init(descriptor: Int32, name: Name) {
+    private init(descriptor: Int32, address: ListenAddress) {
         self.descriptor = descriptor
-        self.name = name
-        if case .unix(let path) = name { identity = FileIdentity(path) }
+        self.address = address
+        if case .unix(let path) = address { identity = FileIdentity(path) }
     }
 
     /// A socket that another process has bound: its file, if any, is not ours to remove.
-    init(inherited descriptor: Int32, name: Name) {
+    init(inherited descriptor: Int32, address: ListenAddress) {
         self.descriptor = descriptor
-        self.name = name
+        self.address = address
     }
 
     /// Room for bursts of connections; the kernel caps it at `net.core.somaxconn`.
@@ -73,7 +67,7 @@ public struct ListeningSocket: Sendable {
             let bound = SocketAddress.local(of: descriptor)
             return ListeningSocket(
                 descriptor: descriptor,
-                name: .tcp(host: bound?.host ?? host, port: bound?.port ?? port)
+                address: .tcp(host: bound?.host ?? host, port: bound?.port ?? port)
             )
         } catch {
             _ = Platform.close(descriptor)
@@ -105,7 +99,7 @@ public struct ListeningSocket: Sendable {
             umask(mask)
             guard status == 0 else { throw SystemError("cannot listen on unix:\(path)", code: code) }
             try startListening(descriptor)
-            return ListeningSocket(descriptor: descriptor, name: .unix(path: path))
+            return ListeningSocket(descriptor: descriptor, address: .unix(path: path))
         } catch {
             _ = Platform.close(descriptor)
             throw error
@@ -121,7 +115,7 @@ public struct ListeningSocket: Sendable {
     /// Removes a Unix socket's file, so that no new client finds it, unless another process has put its own there
     /// since.
     public func removeName() {
-        guard case .unix(let path) = name, let identity, identity == FileIdentity(path) else { return }
+        guard case .unix(let path) = address, let identity, identity == FileIdentity(path) else { return }
         unlink(path)
     }
 

@@ -14,13 +14,3 @@ public enum UnixSpelling {
         text.hasPrefix(prefix) ? String(text.dropFirst(prefix.utf8.count)) : nil
     }
 }
-
-extension ListeningSocket.Name {
-    /// The address to connect to: `http://127.0.0.1:8080`, or `unix:PATH`, which is not a URL.
-    public var url: String {
-        switch self {
-        case .tcp(let host, let port): "http://\(SocketAddress(host: host, port: port))"
-        case .unix(let path): UnixSpelling.text(path)
-        }
-    }
-}

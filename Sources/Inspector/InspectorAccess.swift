@@ -10,11 +10,11 @@ public struct InspectorAccess: Sendable {
     /// The socket's port; nil for a Unix socket, which no page can reach.
     private let port: Int?
 
-    /// `name` is the address of the inspector's socket.
-    public init(_ access: AccessConfiguration, name: ListeningSocket.Name) {
+    /// `address` is that of the inspector's socket.
+    public init(_ access: AccessConfiguration, address: ListenAddress) {
         var access = access
         access.origins = []
-        switch name {
+        switch address {
         case .tcp(let host, let port):
             self.port = port
             policy = AccessPolicy(

@@ -92,7 +92,7 @@ public final class InspectorServer: LocalHandler {
         self.patience = patience
         store = ExchangeStore(keep: keep)
         self.reference = reference
-        let isUnixSocket = if case .unix = socket.name { true } else { false }
+        let isUnixSocket = if case .unix = socket.address { true } else { false }
         let server = LocalServer(
             loop: loop,
             socket: socket,

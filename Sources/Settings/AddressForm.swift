@@ -1,5 +1,5 @@
-import EventIO
-public import ReverseProxy
+public import EventIO
+import ReverseProxy
 
 extension ListenAddress {
     /// Parses an address from an option or variable: `~` at the start of a socket's path is the home directory.

@@ -1,5 +1,6 @@
+public import EventIO
 import HTTP1
-public import ReverseProxy
+import ReverseProxy
 
 /// The options, variables or lines that configure the addresses of a proxy: `--listen`, `SQUIRE_LISTEN`,
 /// `squire.yaml:4`.

@@ -1,3 +1,4 @@
+import EventIO
 import HTTP1
 import ReverseProxy
 

@@ -1,3 +1,4 @@
+import EventIO
 import ReverseProxy
 
 /// Settings from options and the environment. Both win over the file; options win over the environment.

@@ -1,3 +1,4 @@
+import EventIO
 import ReverseProxy
 
 /// Reads `inspector`: an address, or a map of settings.

@@ -1,19 +1,18 @@
-/// Lays out the help of a command for a narrow terminal: the parser of options keeps 26 columns for names alone, and
-/// leaves the rest to what explains them.
+/// Lays out a command's help for a narrow terminal, because the option parser reserves 26 columns for names alone.
 public enum HelpLines {
-    /// Narrower terminals get the help laid out here. Otherwise the parser does it.
+    /// The help is laid out here for narrower terminals, otherwise by the option parser.
     public static let leastWidth = 64
     /// A word has to fit.
     private static let narrowest = 20
 
     private static let indentation = 6
-    /// Where the parser begins what explains a name.
+    /// The column in which the parser puts explanations.
     private static let explanationColumn = 26
-    /// What begins here or behind it stands below what an example's label leads to.
+    /// Text from this column on is put below the label of an example.
     private static let exampleColumn = 12
 
-    /// `text` is the help in lines as long as they are. Words stay whole: a line is longer than `width` only where one
-    /// word is.
+    /// `text` is the help with unfolded lines. Words stay whole, so that a line may exceed `width` for a single long
+    /// word.
     public static func narrow(_ text: String, width: Int) -> String {
         let width = max(width, narrowest)
         var isOverview = true
@@ -37,7 +36,7 @@ public enum HelpLines {
         return first + "\n" + filled(rest, width, start: start + 2, indentation: start + 4)
     }
 
-    /// A name and what explains it: each begins lines of its own.
+    /// A name and its explanation, on separate lines.
     private static func option(_ line: Substring, _ width: Int) -> String {
         guard line.hasPrefix("  ") else { return String(line) }
         let (name, explanation) = columns(line)
@@ -47,7 +46,7 @@ public enum HelpLines {
         return first + "\n" + filled(explanation, width, start: indentation, indentation: indentation)
     }
 
-    /// What stands before the first gap of two blanks or more, and what follows; without the blanks that begin the line.
+    /// Splits a line at the first gap of two or more blanks, without its leading blanks.
     private static func columns(_ line: Substring) -> (Substring, Substring?) {
         let text = line.drop { $0 == " " }
         guard let gap = text.firstRange(of: "  ") else { return (text, nil) }
@@ -57,7 +56,7 @@ public enum HelpLines {
     private static func filled(_ text: Substring, _ width: Int, start: Int = 0, indentation: Int = 0) -> String {
         let words = text.split(separator: " ").map { (text: String($0), standsAlone: false) }
         let blanks = String(repeating: " ", count: start)
-        // The blanks that begin the first line are no word.
+        // The first line's leading blanks are not a word.
         guard let first = words.first else { return blanks }
         return MessageLines.filled([(blanks + first.text, false)] + words.dropFirst(), width, indentation: indentation)
     }

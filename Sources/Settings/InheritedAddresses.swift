@@ -1,5 +1,6 @@
+public import EventIO
 import HTTP1
-public import ReverseProxy
+import ReverseProxy
 
 /// The addresses of sockets that a service manager passes to the process. They replace `listen` and `inspector`, and
 /// are subject to the same rules.

@@ -2,10 +2,10 @@
 /// began after it, because a running one may have read older content.
 ///
 /// The queue is idle, or a reload is running while further requests wait for the next one, or it is closed. Pure.
-public struct ReloadQueue<Wish> {
+public struct ReloadQueue<Request> {
     private enum State {
         case idle
-        case reading(granted: [Wish], next: [Wish])
+        case reading(served: [Request], next: [Request])
         case closed
     }
 
@@ -27,37 +27,37 @@ public struct ReloadQueue<Wish> {
         case closed
     }
 
-    public mutating func add(_ wish: Wish) -> Answer {
+    public mutating func add(_ request: Request) -> Answer {
         switch state {
         case .idle:
-            state = .reading(granted: [wish], next: [])
+            state = .reading(served: [request], next: [])
             return .read
         case .reading(_, let next) where next.count >= Self.maximum: return .tooMany
-        case .reading(let granted, let next):
-            state = .reading(granted: granted, next: next + [wish])
+        case .reading(let served, let next):
+            state = .reading(served: served, next: next + [request])
             return .wait
         case .closed: return .closed
         }
     }
 
     /// A reload has ended. Returns the requests to answer, and whether to reload again at once.
-    public mutating func ended() -> (granted: [Wish], readsAgain: Bool) {
+    public mutating func ended() -> (served: [Request], readsAgain: Bool) {
         switch state {
-        case .reading(let granted, let next) where next.isEmpty:
+        case .reading(let served, let next) where next.isEmpty:
             state = .idle
-            return (granted, false)
-        case .reading(let granted, let next):
-            state = .reading(granted: next, next: [])
-            return (granted, true)
+            return (served, false)
+        case .reading(let served, let next):
+            state = .reading(served: next, next: [])
+            return (served, true)
         // Closed meanwhile: the requests were answered then.
         case .idle, .closed: return ([], false)
         }
     }
 
     /// Ends reloading. Returns the requests that still wait.
-    public mutating func close() -> [Wish] {
+    public mutating func close() -> [Request] {
         defer { state = .closed }
-        guard case .reading(let granted, let next) = state else { return [] }
-        return granted + next
+        guard case .reading(let served, let next) = state else { return [] }
+        return served + next
     }
 }

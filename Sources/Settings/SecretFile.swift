@@ -1,3 +1,4 @@
+import EventIO
 import Platform
 import ReverseProxy
 import TokenSources

@@ -12,16 +12,16 @@ struct Squire: ParsableCommand {
         commandName: "squire",
         abstract: "A local reverse proxy that carries your bearer token.",
         discussion: """
-            Point any tool at localhost: Squire attaches the bearer and the required headers, forwards to the API, \
-            refreshes the token when the API refuses it, and sends the request again. The tool never knows.
+            Point any tool at localhost: Squire attaches the bearer and the required headers, forwards the request to \
+            the API, refreshes the token when the API rejects it, and sends the request again. The tool never notices.
 
-            Try it with nothing set up:  squire demo
-            A first configuration:       squire init --upstream https://api.example.com
+            Try it without any setup:    squire demo
+            Write a configuration:       squire init --upstream https://api.example.com
             Then:                        squire login --token -
                                          squire run
             In a script:                 squire exec -- ./my-script
                                          curl -H "$(squire token --format header)" …
-            Completion for your shell:   squire --generate-completion-script bash
+            Shell completion:            squire --generate-completion-script bash
                                          (or zsh, or fish)
 
             The configuration is --config FILE, else $SQUIRE_CONFIG, else ./squire.yaml, else \
@@ -41,8 +41,8 @@ struct Squire: ParsableCommand {
 
     static var _errorPrefix: String { "squire: " }
 
-    /// Throws if the arguments name a command, or an option before it, that there is none of.
-    private static func lookOverWords() throws {
+    /// Throws if the arguments name an unknown command, or have an unknown option before the command.
+    private static func checkWords() throws {
         let words = CommandWords(tree(of: Squire.self))
         guard let problem = words.problem(in: Array(CommandLine.arguments.dropFirst())) else { return }
         throw ExitFailure.usage("squire: \(ControlCharacters.escaped(problem))")
@@ -53,25 +53,24 @@ struct Squire: ParsableCommand {
         return .init(configuration.commandName ?? "squire", configuration.subcommands.map(tree))
     }
 
-    /// The command that the arguments ask for.
+    /// Parses the arguments into a command.
     private static func command() throws -> any ParsableCommand {
         if let plain = PlainCommands.command(Array(CommandLine.arguments.dropFirst())) { return plain }
-        try lookOverWords()
+        try checkWords()
         return try parseAsRoot()
     }
 
     static func main() {
-        // "Read the configuration again", or the terminal's end, which is looked at then.
+        // To `squire run`, SIGHUP means a reload or the end of its terminal; `Foreground` finds out which.
         Foreground.unblockSignals(hangUpWaits: CommandLine.arguments.dropFirst().first == "run")
         Output.openStandardStreams()
-        // Before anything else opens descriptors, and before the environment is read.
+        // Before anything else opens descriptors or reads the environment.
         _ = ServiceEnvironment.shared
-        // While the process has one thread.
+        // While the process has only one thread.
         CurlLibrary.initialize()
-        // Ignored since before this process began, it would take the ends of commands along.
+        // A parent may have ignored SIGCHLD. Children's exit codes would be lost then.
         signal(SIGCHLD, SIG_DFL)
-        // The memory holds tokens: no dump of it, and not the crash report of Swift's runtime either, which prints some
-        // of it.
+        // The memory contains tokens. Neither a core dump nor the crash report of Swift's runtime may show it.
         csystem_forbid_dumps()
         Foreground.crashQuietly()
         do {
@@ -82,7 +81,7 @@ struct Squire: ParsableCommand {
             Output.failure(failure.message)
             end(failure.code)
         } catch {
-            // As `exit(withError:)` does it.
+            // Mirrors `exit(withError:)`.
             let code = exitCode(for: error).rawValue
             let text = message(for: error, on: code == 0 ? 1 : 2)
             if code == 0, !text.isEmpty { Output.write(1, text + "\n") }
@@ -91,8 +90,8 @@ struct Squire: ParsableCommand {
         }
     }
 
-    /// What the parser has to say, as a terminal that `descriptor` is takes it: help, a version, a completion script, or
-    /// what is wrong with the arguments and how they are called.
+    /// The parser's text for an error or a request: help, the version, a completion script, or usage. Folded for the
+    /// terminal at `descriptor`.
     private static func message(for error: any Error, on descriptor: Int32) -> String {
         let wished = Environment.all["COLUMNS"].flatMap(Int.init).flatMap { $0 > 0 ? $0 : nil }
         let width = wished ?? Terminal.columns(descriptor) ?? 80
@@ -102,12 +101,12 @@ struct Squire: ParsableCommand {
         return UsageLines.folded(text, width: min(max(width - 1, 39), 79))
     }
 
-    /// Ends the process without what libraries do at an exit: a thread may be in the middle of one, of OpenSSL's
-    /// handshake with a member of etcd for instance, and would find nothing of it left.
+    /// Ends the process without the exit handlers of libraries. A thread may still be using one, for instance in
+    /// OpenSSL's handshake with a member of etcd, and must not find it torn down.
     private static func end(_ code: Int32) -> Never {
         csystem_end_commands()
         fflush(nil)
-        // Whoever reads a file that is not whole must not take it for one that is.
+        // Whoever reads truncated output must not take it for complete.
         if code == 0, let problem = Output.problem {
             Output.failure("squire: \(problem)")
             _exit(ExitReason.inputOutput.rawValue)

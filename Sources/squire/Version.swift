@@ -3,7 +3,7 @@ import EventIO
 import Inspector
 import Upstream
 
-/// Which Squire this is, and with which libraries it runs.
+/// The versions of Squire and of the libraries that it runs with.
 enum Version {
     static let number = "0.1.0"
 
@@ -17,7 +17,7 @@ enum Version {
         )
     }
 
-    /// What `squire --version` prints.
+    /// The output of `squire --version`.
     static var text: String {
         let build = build
         return (["squire \(build.version)"] + build.details.map { "\($0.name) \($0.value)" }).joined(separator: "\n")

@@ -109,7 +109,7 @@ import Threads
     private static func live(_ record: SessionRecord) throws {
         for wall in edges {
             for elapsed in [Int64.min, 0, .max] {
-                var shared = Session.Shared(
+                var shared = Session.State(
                     machine: CredentialState(policy: RefreshPolicy(margin: .seconds(Int64.max)), canRefresh: true),
                     persistence: .memoryOnly
                 )

@@ -7,7 +7,7 @@ import Testing
         _ state: SessionStatus.State,
         _ change: (inout SessionStatus) -> Void = { _ in }
     ) -> SessionStatus {
-        let shared = Session.Shared(
+        let shared = Session.State(
             machine: CredentialState(policy: RefreshPolicy(), canRefresh: true),
             persistence: .absent
         )

@@ -62,15 +62,17 @@ import Testing
         let identity = try #require(SharedIdentity.login(.random(), .random(), after: 0))
         #expect(record.refusal == nil)
         record.share(as: identity, in: "p")
-        record.deny(SharedRefusal(silent: ["host-a/1/b"]))
+        let first = try #require(ProcessName("host-a/1/b"))
+        record.deny(SharedRefusal(silent: [first]))
         #expect(record.isRefreshDenied && record.localHolding(in: "p") == .shared(.tokens(identity)))
         #expect(record.refusal?.contains("Machine host-a/1/b had begun a refresh") == true)
         record.deny(SharedRefusal())
         #expect(record.refusal?.contains("may still hold its successor") == true)
-        record.deny(SharedRefusal(silent: ["host-a/1/b", "host-c/1/d"]))
+        record.deny(SharedRefusal(silent: [first, try #require(ProcessName("host-c/1/d"))]))
         #expect(record.refusal?.contains("Machines host-a/1/b, host-c/1/d had begun") == true)
         // What somebody wrote into the file reaches no terminal.
-        record.deny(SharedRefusal(silent: ["a b", "\u{1B}[2J", String(repeating: "x", count: 129), ""]))
+        let unfit = ["a b", "\u{1B}[2J", String(repeating: "x", count: 129), ""]
+        record.document["shared"]?["silent"] = .array(unfit.map(JSONValue.string))
         #expect(record.refusal == SharedRefusal().words())
         // What this machine was told itself says more.
         record.record(RefreshEntry(at: 2, cause: .rejected, outcome: .refused, detail: "Status 401."))

@@ -37,7 +37,7 @@ import Testing
         _ = fcntl(bound.descriptor, F_SETFD, 0)
         _ = fcntl(bound.descriptor, F_SETFL, 0)
         let inherited = try ListeningSocket.inherited(bound.descriptor)
-        #expect(inherited.name == bound.name && inherited.descriptor == bound.descriptor)
+        #expect(inherited.address == bound.address && inherited.descriptor == bound.descriptor)
         #expect(fcntl(bound.descriptor, F_GETFD) & FD_CLOEXEC != 0)
         #expect(fcntl(bound.descriptor, F_GETFL) & O_NONBLOCK != 0)
         #expect(!inherited.admitsOtherUsers)
@@ -61,7 +61,7 @@ import Testing
         let descriptor = try unix(Array(path.utf8))
         defer { unlink(path) }
         let socket = try ListeningSocket.inherited(descriptor)
-        #expect(socket.name == .unix(path: path))
+        #expect(socket.address == .unix(path: path))
         socket.removeName()
         socket.close()
         #expect(access(path, F_OK) == 0)
@@ -85,7 +85,7 @@ import Testing
         let name = "squire-inherited-\(getpid())-\(UInt32.random(in: 0 ... .max))"
         let socket = try ListeningSocket.inherited(try unix([0] + Array(name.utf8)))
         defer { socket.close() }
-        #expect(socket.name == .unix(path: "@\(name)"))
+        #expect(socket.address == .unix(path: "@\(name)"))
         #expect(socket.admitsOtherUsers)
     }
     #endif

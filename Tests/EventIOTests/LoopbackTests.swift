@@ -4,14 +4,14 @@ import Testing
 
 @Suite struct LoopbackTests {
     private func number(_ socket: ListeningSocket) -> Int? {
-        if case .tcp(_, let port) = socket.name { port } else { nil }
+        if case .tcp(_, let port) = socket.address { port } else { nil }
     }
 
     @Test func bothFamiliesHaveOnePort() throws {
         let sockets = try ListeningSocket.loopback(port: 0)
         defer { for socket in sockets { socket.close() } }
         let port = try #require(number(sockets[0]))
-        #expect(sockets.map(\.name) == [.tcp(host: "127.0.0.1", port: port), .tcp(host: "::1", port: port)])
+        #expect(sockets.map(\.address) == [.tcp(host: "127.0.0.1", port: port), .tcp(host: "::1", port: port)])
     }
 
     @Test(arguments: ["127.0.0.1", "::1"]) func aPortThatIsTakenAtEitherIsTaken(_ host: String) throws {

@@ -8,7 +8,7 @@ import Testing
     private static func access(_ change: (inout AccessConfiguration) -> Void = { _ in }) -> InspectorAccess {
         var configuration = AccessConfiguration()
         change(&configuration)
-        return InspectorAccess(configuration, name: .tcp(host: "127.0.0.1", port: 8081))
+        return InspectorAccess(configuration, address: .tcp(host: "127.0.0.1", port: 8081))
     }
 
     private static func request(_ fields: [String: String], origin: String? = nil) -> LocalRequest {
@@ -30,7 +30,7 @@ import Testing
 
     @Test func hostIsNeeded() {
         #expect(Self.code(Self.access(), [:]) == "bad_request")
-        let unix = InspectorAccess(AccessConfiguration(), name: .unix(path: "/s"))
+        let unix = InspectorAccess(AccessConfiguration(), address: .unix(path: "/s"))
         #expect(Self.code(unix, [:]) == "-" && Self.code(unix, ["Host": "evil.test"]) == "misdirected_request")
         #expect(Self.code(unix, ["Host": "localhost"], origin: "http://localhost") == "-")
     }

@@ -35,7 +35,7 @@ import Threads
             session.adopt(TokenSet(accessToken: Token("aaaa.bbbb.aaaa")!), .signIn) { _ in adopted.set(true) }
             _ = adopted.wait()
             let socket = try ListeningSocket.tcp(host: "127.0.0.1", port: 0)
-            guard case .tcp(_, let port) = socket.name else { throw SystemError("no port") }
+            guard case .tcp(_, let port) = socket.address else { throw SystemError("no port") }
             self.port = port
             thread = try LoopThread(name: "inspector")
             reference = LoopBound(nil, loop: thread.loop)
@@ -60,7 +60,7 @@ import Threads
                         reload: { $1(.notReloadable) }
                     ),
                     refreshes: RefreshCounts(),
-                    access: InspectorAccess(AccessConfiguration(), name: socket.name),
+                    access: InspectorAccess(AccessConfiguration(), address: socket.address),
                     sameUser: false,
                     build: BuildInfo(version: "test"),
                     patience: patience,

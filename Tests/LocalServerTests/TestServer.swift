@@ -18,7 +18,7 @@ final class TestServer {
 
     init(period: Duration = .seconds(30), maxConnections: Int = 100) throws {
         let socket = try ListeningSocket.tcp(host: "127.0.0.1", port: 0)
-        guard case .tcp(_, let port) = socket.name else { fatalError("no port") }
+        guard case .tcp(_, let port) = socket.address else { fatalError("no port") }
         self.port = port
         thread = try LoopThread(name: "local-server")
         running = LoopBound(Running(), loop: thread.loop)

@@ -61,6 +61,8 @@ import Testing
                         && fields.contains("Access-Control-Request-Method: GET"),
                     "\(method) \(fields)"
                 )
+            case .options:
+                Issue.record("nothing asked for the proxy's own options: \(method) \(fields)")
             case .refuse:
                 decisions.refused += 1
             }
@@ -107,6 +109,27 @@ import Testing
         var head = RequestHead()
         guard case .complete = parser.parse(bytes.span, into: &head) else { return nil }
         return bytes.withUnsafeBytes { Admission.needsLook(head, $0, policy) ? nil : Admission(head, $0, policy) }
+    }
+
+    /// RFC 9110 section 7.6.2. A Host that was accepted before is no shortcut past it.
+    @Test func optionsWithoutAnotherHopAreSquiresOwn() {
+        let fields = ["Host: localhost", "Max-Forwards: 0"]
+        let open = policy(needsKey: false)
+        guard case .options = admission("OPTIONS", fields, open).decision else {
+            Issue.record("OPTIONS are forwarded")
+            return
+        }
+        #expect(unlookedAt("OPTIONS", fields, open) == nil)
+        guard case .forward = admission("OPTIONS", ["Host: localhost", "Max-Forwards: 1"], open).decision,
+            case .forward = admission("GET", fields, open).decision
+        else {
+            Issue.record("another hop, or another method, is forwarded")
+            return
+        }
+        guard case .refuse = admission("OPTIONS", fields, policy(needsKey: true)).decision else {
+            Issue.record("it passes without the key")
+            return
+        }
     }
 
     @Test func ownPagesHaveNoPreflights() {

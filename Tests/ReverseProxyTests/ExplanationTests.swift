@@ -1,4 +1,5 @@
 import Credentials
+import EventIO
 import HTTP1
 import Testing
 

@@ -1,3 +1,4 @@
+import EventIO
 import Testing
 
 @testable import Settings

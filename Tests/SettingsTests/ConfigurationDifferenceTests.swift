@@ -1,3 +1,4 @@
+import EventIO
 import ReverseProxy
 import Settings
 import Testing

@@ -57,7 +57,7 @@ import Testing
             ("a token", [size(Token.maxBytes)]),
             ("the answer of an authorization server", [size(TokenEndpoint.maxBytes), size(CommandRunner.maxOutput)]),
             ("the configuration; a session file", [size(TextFile.maximumSize), size(SessionFile.maximumBytes)]),
-            ("requests that wait for one refresh", [words(Session.Shared.maximumWaiters)]),
+            ("requests that wait for one refresh", [words(Session.State.maximumWaiters)]),
             ("refusals in the log", ["\(RefusalLimiter.linesPerSecond) a second", size(LogWriter.capacity)]),
             ("connections of the inspector", ["\(InspectorServer.maxConnections)", "\(busy)"]),
             ("exchanges that the inspector keeps", [size(inspector.keep), size(inspector.body)]),

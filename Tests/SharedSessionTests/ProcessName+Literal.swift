@@ -1,8 +1,8 @@
-@testable import SharedSession
+public import Credentials
 
 /// The names of tests are visible ASCII.
 extension ProcessName: ExpressibleByStringLiteral {
-    init(stringLiteral name: StaticString) {
+    public init(stringLiteral name: StaticString) {
         self.init("\(name)")!
     }
 }

@@ -1,3 +1,5 @@
+public import EventIO
+
 /// Where the inspector listens, and what it keeps of exchanges.
 public struct InspectorSettings: Sendable, Equatable {
     /// Nil turns the inspector off.

@@ -56,6 +56,16 @@ struct Request {
     /// The client's fields, kept for observers of edits; nil if there are none.
     var clientFields: HeadEdits.Fields?
 
+    /// Records the parts of the head that was rendered into `head`.
+    mutating func note(_ rendered: HeaderPolicy.Rendered, methodLength: Int) {
+        prefixLength = head.count
+        madeOffset = rendered.madeOffset
+        rulesOffset = rendered.rulesOffset
+        self.methodLength = methodLength
+        targetOffset = rendered.targetOffset
+        targetLength = rendered.targetLength
+    }
+
     /// Part of the body has not been read: the client's connection cannot carry another request.
     var isBodyUnread: Bool { upload.map { !$0.body.isComplete } ?? false }
     var isReplayable: Bool { upload?.body.isReplayable ?? true }

@@ -91,11 +91,10 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         let method = UnsafeRawBufferPointer(rebasing: bytes[head.methodRange.range])
         let path = UnsafeRawBufferPointer(rebasing: bytes[admission.place.path(of: head).range])
         let route = proxy.routes.kind(method: method, path: path)
-        let id = resources.nextExchange()
         var request = Request(
             client: client,
             context: context,
-            id: id,
+            id: resources.nextExchange(),
             startedAt: now,
             minorVersion: head.minorVersion,
             head: resources.requestBuffers.take(),
@@ -116,27 +115,8 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
             identifiers: &resources.identifiers,
             into: request.head
         )
-        request.prefixLength = request.head.count
-        request.madeOffset = rendered.madeOffset
-        request.rulesOffset = rendered.rulesOffset
-        request.methodLength = head.methodRange.count
-        request.targetOffset = rendered.targetOffset
-        request.targetLength = rendered.targetLength
-        let carriesCredential =
-            switch route {
-            case .ordinary, .signOut: !rendered.hasCredential && proxy.appliesCredential
-            case .signIn, .anonymous, .refresh: false
-            }
-        exchange = Exchange(
-            Exchange.Rules(
-                route: route,
-                method: head.method,
-                hasBody: hasBody,
-                carriesCredential: carriesCredential,
-                missing: proxy.configuration.session.missing,
-                learnsToken: proxy.learnsTokens
-            )
-        )
+        request.note(rendered, methodLength: head.methodRange.count)
+        exchange = makeExchange(proxy, head, route, hasBody: hasBody, hasCredential: rendered.hasCredential)
         // Moved: a copy would retain and release each of its references.
         self.request = consume request
         ending = nil
@@ -148,6 +128,30 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         }
         client.input?.consume(bytes.count)
         if !exchange.isFinished { start(now: now) }
+    }
+
+    private func makeExchange(
+        _ proxy: ProxyContext,
+        _ head: RequestHead,
+        _ route: RouteKind,
+        hasBody: Bool,
+        hasCredential: Bool
+    ) -> Exchange {
+        let carriesCredential =
+            switch route {
+            case .ordinary, .signOut: !hasCredential && proxy.appliesCredential
+            case .signIn, .anonymous, .refresh: false
+            }
+        return Exchange(
+            Exchange.Rules(
+                route: route,
+                method: head.method,
+                hasBody: hasBody,
+                carriesCredential: carriesCredential,
+                missing: proxy.configuration.session.missing,
+                learnsToken: proxy.learnsTokens
+            )
+        )
     }
 
     /// Prepares to receive a body, and decides who waits for "100 Continue".
@@ -183,7 +187,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         isLoop: Bool
     ) {
         switch decision {
-        case .forward where head.maxForwards == 0:
+        case .options:
             respond(status: 200) { $0.appendOptions(to: $1) }
         case .preflight:
             respond(status: 204) { $0.appendPreflight(head, bytes, to: $1) }

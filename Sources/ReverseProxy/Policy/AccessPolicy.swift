@@ -1,3 +1,4 @@
+public import EventIO
 public import HTTP1
 
 /// Decides who may use the proxy: web pages, other users and rebound names must not get the credential.

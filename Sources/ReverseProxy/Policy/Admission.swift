@@ -7,6 +7,9 @@ public struct Admission {
         case refuse(Problem)
         /// A browser's preflight for a page of a configured origin: answered here.
         case preflight
+        /// An OPTIONS request with `Max-Forwards: 0`, which asks for the options of the proxy itself (RFC 9110 section
+        /// 7.6.2): answered here.
+        case options
     }
 
     public var decision: Decision
@@ -23,6 +26,7 @@ public struct Admission {
     /// Allocates nothing.
     public static func needsLook(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer, _ policy: AccessPolicy) -> Bool {
         if head.form == .absolute || head.method == .trace || head.method == .connect || policy.needsKey { return true }
+        if head.maxForwards == 0 { return true }
         let names = head.names
         if names.contains(.origin) || names.contains(.secFetchSite) || names.contains(.secPurpose)
             || names.contains(.purpose)
@@ -46,7 +50,11 @@ public struct Admission {
         under base: BasePath,
         _ policy: AccessPolicy
     ) {
-        guard case .forward = decision, head.form != .asterisk else { return }
+        guard head.form != .asterisk else { return }
+        switch decision {
+        case .forward, .options: break
+        case .refuse, .preflight: return
+        }
         if head.form == .absolute,
             policy.isUpstream(String(decoding: bytes[head.authority.range], as: UTF8.self))
         {
@@ -93,7 +101,7 @@ public struct Admission {
         if let problem {
             decision = .refuse(problem)
         } else {
-            decision = isPreflight ? .preflight : .forward
+            decision = isPreflight ? .preflight : head.maxForwards == 0 ? .options : .forward
         }
     }
 }

@@ -126,7 +126,7 @@ public struct Explanation: Sendable {
         switch admission.decision {
         case .refuse(let problem): access = .refused(problem)
         case .preflight: access = .answered("the origin is one of access.origins, and may send this")
-        case .forward where head.maxForwards == 0:
+        case .options:
             access = .answered("Max-Forwards: 0 asks for the options of the proxy itself, RFC 9110 section 7.6.2")
         case .forward:
             access = try Explainer(configuration, applySource, head, input, admission.place).access(status)

@@ -10,8 +10,8 @@ public enum ListenerKind: Sendable {
     /// Any other address.
     case network
 
-    public init(_ name: ListeningSocket.Name) {
-        switch name {
+    public init(_ address: ListenAddress) {
+        switch address {
         case .unix: self = .unix
         case .tcp(let host, _): self = Authority(host: host, port: nil).isLoopback ? .loopback : .network
         }

@@ -1,5 +1,5 @@
 public import Credentials
-import EventIO
+public import EventIO
 import Platform
 
 /// Everything derived from one configuration: the policies that exchanges use, shared by all workers. Immutable; a

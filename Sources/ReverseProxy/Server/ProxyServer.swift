@@ -17,7 +17,7 @@ public final class ProxyServer: Sendable {
     private let nextAdopted = Atomic<Int>(0)
     private let sockets: Guarded<[ListeningSocket]>
     /// The actual addresses of the listeners.
-    public let names: [ListeningSocket.Name]
+    public let addresses: [ListenAddress]
 
     /// The objects that belong to one worker's loop.
     private struct Running {
@@ -41,7 +41,7 @@ public final class ProxyServer: Sendable {
         recordings: Recordings? = nil
     ) throws(SystemError) {
         self.sockets = Guarded(sockets)
-        names = sockets.map(\.name)
+        addresses = sockets.map(\.address)
         var threads: [LoopThread] = []
         for index in 0..<max(1, workers) {
             do throws(SystemError) {
@@ -79,7 +79,7 @@ public final class ProxyServer: Sendable {
         loop.execute {
             var next = 0
             for socket in sockets {
-                let listener = ListenerKind(socket.name)
+                let listener = ListenerKind(socket.address)
                 running[0].value.listeners.append(
                     SocketListener(loop: loop, socket: socket) { descriptor in
                         let index = next

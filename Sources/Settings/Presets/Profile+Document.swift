@@ -1,26 +1,26 @@
 extension Profile {
-    /// What the document of the profile says, each value placed in it.
+    /// The profile as a document whose values name it as their place.
     var document: YAMLNode {
         guard let root = try? YAMLReader.read(text) else { return .empty }  // A constant, covered by a test.
         return root.moved { .profile(name, line: $0) }
     }
 
-    /// `document` with this profile below it.
+    /// `document`, merged into this profile.
     ///
-    /// Maps merge; a list, a text and a header are the document's where it has one. A document that names another way
-    /// than the profile's, as another source of tokens, takes nothing of the profile's way.
+    /// Maps are merged; the document's lists, texts and headers replace the profile's. If the document has another
+    /// method for something, such as another source of tokens, the profile's method is dropped completely.
     func under(_ document: YAMLNode) -> YAMLNode {
         Self.merge(document, over: self.document, at: "")
     }
 
-    /// Keys that a document names, by the map they are in, and the keys of the profile that then do not count.
+    /// Keys of a document, by their map, and the keys of the profile that they replace.
     private static let ways: [String: [String: [String]]] = [
         "session": [
             "refresh": ["oauth", "exec", "token-file"], "oauth": ["refresh", "exec", "token-file"],
             "exec": ["refresh", "oauth", "token-file"], "token-file": ["refresh", "oauth", "exec"],
         ],
         "session.refresh": ["path": ["url"], "url": ["path"]],
-        // Another server has endpoints of its own: nothing is sent to the profile's.
+        // Another server has its own endpoints, and nothing may be sent to the profile's.
         "session.oauth": [
             "issuer": [
                 "token-endpoint", "authorization-endpoint", "device-authorization-endpoint", "revocation-endpoint",
@@ -29,21 +29,21 @@ extension Profile {
             "revocation": ["revocation-endpoint"], "revocation-endpoint": ["revocation"],
         ],
     ]
-    /// Maps of header fields: names have no case, a rule is taken whole, and an empty value means something.
+    /// Maps of header fields: names are case-insensitive, rules are not merged, and an empty value has a meaning.
     private static let fieldMaps = ["headers", "session.refresh.headers"]
 
-    /// What counts for a login, and what for grants that have none.
+    /// Keys that apply only to logins, and keys for grants without a login.
     private static let ofALogin = ["authorization-parameters", "offline-scope", "redirect-uri", "refresh-scope"]
     private static let minting = ["client-credentials", "account-credentials", "jwt-bearer", "token-exchange"]
 
-    /// The keys of the profile that a map of the document puts aside.
+    /// The profile's keys that a map of the document replaces.
     private static func dropped(_ map: YAMLNode.Mapping, at path: String) -> Set<String> {
         let named = Set(map.entries.filter { !$0.value.isNull }.compactMap(\.key.text))
         var result = Set(named.flatMap { ways[path]?[$0] ?? [] })
         guard path == "session.oauth" else { return result }
         let grant = map["grant"]?.value.text ?? ""
         if minting.contains(grant) { result.formUnion(ofALogin) }
-        // A key or another token says who asks, in place of the secret that the profile expects.
+        // A key, or a token to exchange, authenticates instead of the secret that the profile requires.
         if !named.contains("client-secret"), named.contains("private-key") || grant == "token-exchange" {
             result.insert("client-authentication")
         }
@@ -77,7 +77,7 @@ extension Profile {
 }
 
 extension ConfigurationSections {
-    /// The document laid over the profile that it names, if it does.
+    /// The document, merged into the profile that it names, if it names one.
     static func withProfile(_ root: YAMLNode, _ issues: IssueCollector) -> YAMLNode {
         guard case .mapping(let mapping) = root, let entry = mapping["profile"], !entry.value.isNull else {
             return root
@@ -94,7 +94,7 @@ extension ConfigurationSections {
         return profile.under(root)
     }
 
-    /// Checks that what the API asks for is configured: `requires` names headers, and keys with a dot.
+    /// Checks that the configuration has what the API requires: `requires` lists headers, and keys, which have a dot.
     func requires(_ map: MapReader, _ headers: [String]) {
         for required in map.list("requires") ?? [] {
             let name = required.text
@@ -113,7 +113,7 @@ extension ConfigurationSections {
         }
     }
 
-    /// The path of a key that is written with dots; nil for the name of a header.
+    /// The path of a key in dotted form; nil for the name of a header.
     private static func key(_ name: String) -> [String]? {
         let path = name.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
         guard path.count > 1, keys.contains(path[0]), path.allSatisfy({ !$0.isEmpty }) else { return nil }

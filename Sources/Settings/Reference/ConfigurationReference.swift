@@ -1,34 +1,34 @@
 import ReferenceFile
 
-/// All that a configuration may say: `config/reference.yaml`, which is in the program, taken apart.
+/// The parsed form of `config/reference.yaml`, which is compiled in and describes every key.
 ///
-/// In that file what is not commented out is the default. A key is commented out with a `#` in its own column, and its
-/// map's keys with one in the column of the map's; behind each stand its kind, its presence and what it is for.
+/// Lines that are not commented out state defaults. A key is commented out by a `#` in its own column, and a map's keys
+/// by one in the map's column. The comment after a key has its kind, its presence and its purpose.
 public struct ConfigurationReference: Sendable {
-    /// The file, as `squire init --full` prints it.
+    /// The file, for `squire init --full`.
     public static let text: String = {
         var size = 0
         let bytes = unsafe UnsafeBufferPointer(start: reference_file(&size), count: size)
         return unsafe String(decoding: bytes, as: UTF8.self)
     }()
 
-    /// Whether a configuration says a key without being told to.
+    /// Whether a key has a value without being set.
     enum Presence: Equatable, Sendable {
-        /// What the file shows is the default.
+        /// The file shows the default.
         case defaulted
         case required
-        /// What the file shows is an example.
+        /// The file shows an example.
         case optional
     }
 
     struct Entry: Sendable {
-        /// `*` stands for names that people choose.
+        /// `*` stands for a name that the user chooses.
         var path: [String]
         /// YAML on one line; empty for a map.
         var value: String
-        /// Not commented out.
+        /// Whether it is not commented out.
         var isActive: Bool
-        /// One of them.
+        /// The alternatives.
         var kinds: [ReferenceKind]
         var presence: Presence
         var meaning: String
@@ -38,7 +38,7 @@ public struct ConfigurationReference: Sendable {
         var isMap: Bool { kinds.contains { $0 == .map || $0.element != nil } }
     }
 
-    /// What is wrong with the file, which is a fault of the program.
+    /// A mistake in the file, which is a bug in the program.
     struct Malformed: Error, Equatable {
         var line: Int
         var reason: String
@@ -85,7 +85,7 @@ public struct ConfigurationReference: Sendable {
         entries.filter { $0.path.count == path.count + 1 && $0.path.starts(with: path) }
     }
 
-    /// Takes the kind and the presence from the beginning of a comment.
+    /// Parses the kind and the presence at the start of a comment.
     private func describe(_ entry: inout Entry) throws(Malformed) {
         let line = entry.line
         let fail = { (reason: String) in Malformed(line: line, reason: reason) }
@@ -102,7 +102,7 @@ public struct ConfigurationReference: Sendable {
         guard !entry.meaning.isEmpty else { throw fail("has a kind and no meaning") }
     }
 
-    /// What a comment in a column of its own goes on with.
+    /// The text with which a comment on a line of its own continues.
     private static func continuation(_ line: Substring) -> Substring? {
         let text = line.drop { $0 == " " }
         guard line.utf8.count - text.utf8.count >= 20, text.hasPrefix("# ") else { return nil }
@@ -126,7 +126,7 @@ private struct Key {
             let inside = rest.dropFirst()
             rest = inside.drop { $0 == " " }
             let blanks = inside.utf8.count - rest.utf8.count
-            // One blank makes it a sentence.
+            // A single blank means that it is a sentence.
             guard blanks != 1 else { return nil }
             indentation += blanks
         }

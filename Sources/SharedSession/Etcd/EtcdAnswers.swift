@@ -1,14 +1,14 @@
 import Support
 
-/// What a read brought.
+/// The result of a read.
 public struct EtcdReading: Equatable, Sendable {
     public var value: StoredValue?
-    /// The engine's revision at that moment: what comes later is above it, unless the engine was restored.
+    /// The engine's revision at the time of the read. Later revisions are higher, unless the engine was restored.
     public var revision: Int64
     public var cluster: String
 }
 
-/// What a whole answer with status 200 says. Zero, false and what is absent are left out by the gateway.
+/// Parses the bodies of etcd's responses with status 200. The gateway omits members that are zero, false or empty.
 public struct EtcdAnswers: Sendable {
     private let key: [UInt8]
 
@@ -16,7 +16,7 @@ public struct EtcdAnswers: Sendable {
         self.key = Array(key.utf8)
     }
 
-    /// Nil when it is no answer to a read of the key.
+    /// Nil if `body` is not the answer to a read of the key.
     public func reading(_ body: [UInt8]) -> EtcdReading? {
         guard let answer = JSONValue(parsing: body), let (revision, cluster) = Self.header(answer) else { return nil }
         guard let content = content(ofRange: answer) else { return nil }
@@ -28,13 +28,13 @@ public struct EtcdAnswers: Sendable {
         case conflict(StoredValue?)
     }
 
-    /// What a transaction does where the value is the expected one.
+    /// What a transaction does if the comparison holds.
     public enum Change: String {
         case put = "response_put"
         case removal = "response_delete_range"
     }
 
-    /// Nil when it is no answer to a transaction on the key that makes this change.
+    /// Nil if `body` is not the answer to a transaction on the key with that change.
     public func swap(_ body: [UInt8], _ change: Change = .put) -> Swap? {
         guard let answer = JSONValue(parsing: body), let (revision, _) = Self.header(answer) else { return nil }
         guard case .array(let responses)? = answer["responses"], responses.count == 1 else { return nil }
@@ -49,19 +49,19 @@ public struct EtcdAnswers: Sendable {
         }
     }
 
-    /// The token that `authenticate` gives; nil when there is none that can be sent.
+    /// The token in the answer to `authenticate`. Nil if there is none, or if a field cannot carry it.
     public static func token(_ body: [UInt8]) -> String? {
         guard let token = JSONValue(parsing: body)?["token"]?.string else { return nil }
         guard (1...8192).contains(token.utf8.count), token.utf8.allSatisfy({ 0x21...0x7E ~= $0 }) else { return nil }
         return token
     }
 
-    /// What a range holds: an absent key is an answer too.
+    /// The value in a range. A wrapper, because an absent value is a valid answer.
     private struct Content {
         var stored: StoredValue?
     }
 
-    /// Nil when the answer is damaged.
+    /// Nil if the answer is damaged.
     private func content(ofRange range: JSONValue) -> Content? {
         switch range["kvs"] {
         case nil: return Content()
@@ -88,7 +88,7 @@ public struct EtcdAnswers: Sendable {
         pair["key"]?.string.flatMap(Base64.decode) == key
     }
 
-    /// A 64-bit number, which the gateway writes as a string; nil when it is none, or negative.
+    /// A 64-bit number, which the gateway writes as a string. Nil if it is not a number, or is negative.
     static func number(_ value: JSONValue?) -> Int64? {
         let text: String
         switch value {
@@ -100,10 +100,10 @@ public struct EtcdAnswers: Sendable {
         return Int64(text)
     }
 
-    /// The number of the cluster that answers; nil if the answer does not say.
+    /// The identifier of the answering cluster; nil if the answer does not contain it.
     static func cluster(of body: [UInt8]) -> String? { JSONValue(parsing: body)?["header"]?["cluster_id"]?.string }
 
-    /// The same, of a watch's line.
+    /// The same for a line of a watch.
     static func cluster(ofLine line: [UInt8]) -> String? {
         JSONValue(parsing: line)?["result"]?["header"]?["cluster_id"]?.string
     }

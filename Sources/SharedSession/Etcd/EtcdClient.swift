@@ -3,13 +3,14 @@ import Support
 import Threads
 import Upstream
 
-/// Talks to the members of one etcd: which of them, by which token, and what is tried again.
+/// The client of an etcd cluster: it selects a member, authenticates, and decides what to try again.
 ///
-/// *Threading*: `read` and `swap` block and are called from one thread, so that a process authenticates once. The rest
-/// is called from any thread.
+/// *Threading*: `read` and `swap` block and are called from one thread, so that a process authenticates only once. The
+/// rest is called from any thread.
 final class EtcdClient: StoreClient {
-    /// How long an authentication may take: etcd computes a slow hash for each, and machines start together.
-    private static let authenticationPatience = Duration.seconds(10)
+    /// The time limit of an authentication. etcd computes a deliberately slow hash for each, and many machines may
+    /// start at once.
+    private static let authenticationTimeout = Duration.seconds(10)
     private static let maxAnswerBytes = 1 << 20
 
     let answers: EtcdAnswers
@@ -43,7 +44,7 @@ final class EtcdClient: StoreClient {
         case problem(EtcdProblem)
     }
 
-    /// Nil without an endpoint.
+    /// Nil if `options` names no endpoint.
     init?(_ options: EtcdOptions, observe: @escaping @Sendable (EtcdNotice) -> Void) {
         guard let endpoints = EtcdEndpoints(options.endpoints) else { return nil }
         self.options = options
@@ -53,7 +54,7 @@ final class EtcdClient: StoreClient {
         state = Guarded(State(endpoints: endpoints))
     }
 
-    /// No further member is asked, and nothing is sent any more.
+    /// Asks no other member, and sends nothing from now on.
     func stop() {
         state.with { $0.isStopped = true }
         stream.close()
@@ -62,15 +63,15 @@ final class EtcdClient: StoreClient {
     /// The member that answered last.
     var member: String? { state.with { $0.member } }
     var name: String { "etcd" }
-    var patience: Duration { options.patience }
+    var requestTimeout: Duration { options.requestTimeout }
     var readInterval: Duration { options.readInterval }
-    var streams: StreamManner { .endless }
+    var streams: StreamLifetime { .endless }
 
     func read() -> Result<StoreReading, SharedStoreFailure> {
         reading().map { StoreReading(value: $0.value, position: .number($0.revision)) }
     }
 
-    /// Asks each member at most once.
+    /// Asks each member once at most.
     func reading() -> Result<EtcdReading, SharedStoreFailure> {
         var worst: SharedStoreFailure?
         var silent: [String] = []
@@ -88,24 +89,24 @@ final class EtcdClient: StoreClient {
             }
             switch problem.effect {
             case .staleToken, .refused, .withoutAuthentication: return .failure(problem.failure)
-            case .elsewhere: leave(endpoint, problem.failure, &worst)
+            case .elsewhere: skip(endpoint, problem.failure, &worst)
             case .unclear:
                 silent.append(endpoint)
-                leave(endpoint, problem.failure, &worst)
+                skip(endpoint, problem.failure, &worst)
             }
         }
-        doubtToken(silent)
+        discardStaleToken(silent)
         return .failure(worst ?? .stopped)
     }
 
-    /// An etcd that was restored lets a request wait whose token it gave before: until it has done as much again as when
-    /// it gave it. Members that say nothing to our token, and are well, know it no more: the next call gets another.
-    private func doubtToken(_ silent: [String]) {
+    /// Discards the token if a healthy member left a request with it unanswered. After a restore, etcd holds back a
+    /// request whose token is older, until its revision reaches that of the token. The next call authenticates again.
+    private func discardStaleToken(_ silent: [String]) {
         guard state.with({ $0.credential.token != nil }), silent.contains(where: isHealthy) else { return }
         state.with { $0.credential = .unknown }
     }
 
-    /// Whether a member says that it has a quorum. It says so to anybody who gets as far as to ask.
+    /// Whether the member reports a quorum. It answers this to any client that can connect.
     private func isHealthy(_ endpoint: String) -> Bool {
         guard current != nil else { return false }
         var request = BlockingRequest(
@@ -113,7 +114,7 @@ final class EtcdClient: StoreClient {
             url: "\(endpoint)/health",
             fields: [("Accept", "application/json"), ("User-Agent", "squire")],
             body: nil,
-            timeout: options.patience
+            timeout: options.requestTimeout
         )
         request.maximumResponseBytes = Self.maxAnswerBytes
         guard let response = try? request.perform(settings(endpoint)), response.status == 200 else { return false }
@@ -129,7 +130,7 @@ final class EtcdClient: StoreClient {
 
     func remove(expecting: StoredValue) -> SwapOutcome { write(requests.remove(expecting: expecting), .removal) }
 
-    /// Another member is asked only as long as nothing was sent. `body` is nil where no revision of etcd is expected.
+    /// Asks another member only if nothing was sent. `body` is nil if the expected revision is not one of etcd's.
     private func write(_ body: [UInt8]?, _ change: EtcdAnswers.Change) -> SwapOutcome {
         guard let body else {
             return .failed(SharedStoreFailure(.damaged, "the value that is expected is none of etcd's"))
@@ -149,9 +150,9 @@ final class EtcdClient: StoreClient {
             }
             switch problem.effect {
             case .staleToken, .refused, .withoutAuthentication: return .failed(problem.failure)
-            case .elsewhere: leave(endpoint, problem.failure, &worst)
+            case .elsewhere: skip(endpoint, problem.failure, &worst)
             case .unclear:
-                leave(endpoint, problem.failure, &worst)
+                skip(endpoint, problem.failure, &worst)
                 return .unclear(problem.failure)
             }
         }
@@ -160,7 +161,7 @@ final class EtcdClient: StoreClient {
 
     // MARK: Watching
 
-    /// For the member that is asked now; with the token that reading got.
+    /// A watch at the current member, with the token that the last read obtained.
     func watch(after position: StorePosition) -> Result<StoreStream, SharedStoreFailure> {
         guard case .number(let revision) = position else {
             return .failure(SharedStoreFailure(.damaged, "the position is none of etcd's"))
@@ -173,7 +174,7 @@ final class EtcdClient: StoreClient {
     }
 
     func line(_ bytes: [UInt8], at endpoint: String) -> StoreWatchLine {
-        if let mistake = mistake(EtcdAnswers.cluster(ofLine: bytes), at: endpoint) { return .ended(mistake) }
+        if let mistake = checkCluster(EtcdAnswers.cluster(ofLine: bytes), at: endpoint) { return .ended(mistake) }
         return StoreWatchLine(bytes, answers)
     }
 
@@ -189,31 +190,31 @@ final class EtcdClient: StoreClient {
         }
     }
 
-    /// The next member is asked from now on.
+    /// Also selects the next member.
     func watchEnded(at endpoint: String, _ failure: SharedStoreFailure) {
-        leave(endpoint)
+        skip(endpoint)
         observe(.watchEnded(failure))
     }
 
     // MARK: Members
 
-    /// The member to ask now; nil after `stop`.
+    /// The member to ask; nil after `stop`.
     private var current: String? { state.with { $0.isStopped ? nil : $0.endpoints.current } }
 
-    /// The next member is asked from now on.
-    private func leave(_ endpoint: String) {
-        state.with { $0.endpoints.leave(endpoint) }
+    /// Selects the next member.
+    private func skip(_ endpoint: String) {
+        state.with { $0.endpoints.skip(endpoint) }
     }
 
-    private func leave(_ endpoint: String, _ failure: SharedStoreFailure, _ worst: inout SharedStoreFailure?) {
-        leave(endpoint)
+    private func skip(_ endpoint: String, _ failure: SharedStoreFailure, _ worst: inout SharedStoreFailure?) {
+        skip(endpoint)
         if options.endpoints.count > 1 {
-            // What a call does not hear from it, a watch on it does not hear either.
-            stream.leave(endpoint)
+            // A member that does not answer a call does not report changes, either.
+            stream.end(at: endpoint)
             observe(.left(endpoint: endpoint, failure))
         }
-        // What a member says of the set-up tells more than that another does not answer; that a member is of another
-        // cluster is told besides.
+        // A member's complaint about the configuration says more than another one's silence. That a member belongs to
+        // another cluster is reported separately.
         let mistake = misconfiguration
         if worst == nil || worst == mistake || failure.kind != .unreachable && failure != mistake { worst = failure }
     }
@@ -222,7 +223,7 @@ final class EtcdClient: StoreClient {
         var random = SystemRandomNumberGenerator()
         state.with { state in
             state.member = endpoint
-            state.endpoints.answered(using: &random)
+            state.endpoints.settle(using: &random)
         }
     }
 
@@ -230,21 +231,21 @@ final class EtcdClient: StoreClient {
 
     var misconfiguration: SharedStoreFailure? { state.with { $0.clusters.mistake } }
 
-    /// Asks the members that were not heard of yet which cluster they are of. Needs no token. Blocks, on any thread.
+    /// Asks each member that has not answered yet for its cluster. Needs no token. Blocks; call from any thread.
     func survey() {
         guard options.endpoints.count > 1 else { return }
         for endpoint in options.endpoints where current != nil && !state.with({ $0.clusters.isKnown(endpoint) }) {
-            _ = send("maintenance/status", Array("{}".utf8), at: endpoint, options.patience)
+            _ = send("maintenance/status", Array("{}".utf8), at: endpoint, options.requestTimeout)
         }
     }
 
-    /// An answer of that member, which is of `cluster`, as far as it says. A failure if it is of another one than the
-    /// others: then the answer is not looked at, and what may have been done there is not done here.
-    private func mistake(_ cluster: String?, at endpoint: String) -> SharedStoreFailure? {
+    /// Records the cluster that a member's answer names, if it names one. Returns a failure if it is not the cluster of
+    /// the others. The answer is ignored then, because what was done there has no effect here.
+    private func checkCluster(_ cluster: String?, at endpoint: String) -> SharedStoreFailure? {
         guard let cluster else { return nil }
         let (verdict, isNews, mistake) = state.with { state in
             let wasForeign = state.clusters.isForeign(endpoint)
-            let verdict = state.clusters.hear(endpoint, cluster)
+            let verdict = state.clusters.record(cluster, of: endpoint)
             return (verdict, !wasForeign, state.clusters.mistake)
         }
         switch verdict {
@@ -260,21 +261,21 @@ final class EtcdClient: StoreClient {
 
     // MARK: One member
 
-    /// Asks one member; after a token that it does not take once more, with a new one.
+    /// Asks one member. If it does not accept the token, asks once more with a new one.
     private func ask(_ call: String, _ body: [UInt8], at endpoint: String) -> Answer {
         var hasNewToken = false
         if options.user != nil, case .unknown = state.with({ $0.credential }) {
             if let problem = authenticate(at: endpoint) { return .problem(problem) }
             hasNewToken = true
         }
-        let answer = send(call, body, at: endpoint, options.patience)
+        let answer = send(call, body, at: endpoint, options.requestTimeout)
         guard case .problem(let problem) = answer, problem.effect == .staleToken else { return answer }
         guard options.user != nil, !hasNewToken else { return answer }
         if let problem = authenticate(at: endpoint) { return .problem(problem) }
-        return send(call, body, at: endpoint, options.patience)
+        return send(call, body, at: endpoint, options.requestTimeout)
     }
 
-    /// Gets a token. Of the call that it is for nothing has been sent when it fails.
+    /// Obtains a token. If that fails, nothing of the call that needs it has been sent.
     private func authenticate(at endpoint: String) -> EtcdProblem? {
         guard let user = options.user else { return nil }
         state.with { $0.credential = .unknown }
@@ -284,7 +285,7 @@ final class EtcdClient: StoreClient {
         case .failure(let failure): return EtcdProblem(.refused, failure)
         }
         let body = EtcdRequests.authenticate(user: user.name, password: password)
-        switch send("auth/authenticate", body, at: endpoint, max(Self.authenticationPatience, options.patience)) {
+        switch send("auth/authenticate", body, at: endpoint, max(Self.authenticationTimeout, options.requestTimeout)) {
         case .body(let body):
             guard let token = EtcdAnswers.token(body) else {
                 return EtcdProblem(.elsewhere, EtcdProblem.damaged.failure)
@@ -301,20 +302,21 @@ final class EtcdClient: StoreClient {
         }
     }
 
-    private func send(_ call: String, _ body: [UInt8], at endpoint: String, _ patience: Duration) -> Answer {
+    private func send(_ call: String, _ body: [UInt8], at endpoint: String, _ timeout: Duration) -> Answer {
         let token = call.hasPrefix("kv/") ? state.with { $0.credential.token } : nil
         do throws(BlockingRequest.Failure) {
-            let response = try request(call, body, at: endpoint, token, patience).perform(settings(endpoint))
-            if response.status == 200, let mistake = mistake(EtcdAnswers.cluster(of: response.body), at: endpoint) {
+            let response = try request(call, body, at: endpoint, token, timeout).perform(settings(endpoint))
+            if response.status == 200, let mistake = checkCluster(EtcdAnswers.cluster(of: response.body), at: endpoint)
+            {
                 return .problem(EtcdProblem(.elsewhere, mistake))
             }
             guard response.status == 200 else {
-                // A member of another cluster does not know our token, or our user.
+                // A member of another cluster knows neither our token nor our user.
                 if let mistake = state.with({ $0.clusters.isForeign(endpoint) ? $0.clusters.mistake : nil }) {
                     return .problem(EtcdProblem(.elsewhere, mistake))
                 }
                 let problem = EtcdProblem(status: response.status, body: response.body)
-                return .problem(options.user == nil ? problem.ofNobody : problem.naming(options.key))
+                return .problem(options.user == nil ? problem.withoutUser : problem.naming(options.key))
             }
             return .body(response.body)
         } catch {
@@ -327,10 +329,10 @@ final class EtcdClient: StoreClient {
         _ body: [UInt8],
         at endpoint: String,
         _ token: String?,
-        _ patience: Duration
+        _ timeout: Duration
     ) -> BlockingRequest {
-        // The token alone: with "Bearer" before it etcd knows none. By `Accept` etcd tells that the gateway asks: without
-        // it, and without a token, it would take the request for one of the user that its own certificate names.
+        // etcd expects the bare token, without "Bearer". From `Accept` etcd recognizes its gateway: without that field
+        // and without a token, it would take the user from the gateway's own certificate.
         let authorization = token.map { [("Authorization", $0)] } ?? []
         var request = BlockingRequest(
             method: "POST",
@@ -338,7 +340,7 @@ final class EtcdClient: StoreClient {
             fields: [("Content-Type", "application/json"), ("Accept", "application/json"), ("User-Agent", "squire")]
                 + authorization,
             body: body,
-            timeout: patience
+            timeout: timeout
         )
         request.maximumResponseBytes = Self.maxAnswerBytes
         return request
@@ -347,7 +349,7 @@ final class EtcdClient: StoreClient {
     private func settings(_ endpoint: String) -> UpstreamSettings {
         UpstreamSettings(
             origin: endpoint,
-            connectTimeout: options.patience,
+            connectTimeout: options.requestTimeout,
             proxy: options.proxy,
             authorities: options.authorities,
             certificate: options.certificate,

@@ -1,21 +1,21 @@
-/// Which cluster each configured member is of, as its answers say. One of them keeps the session; members of another
-/// are not asked, since machines that share through different clusters end each other's session. Decides only.
+/// Records the cluster of each configured member, as its answers name it. One cluster keeps the session. Members of
+/// others are not asked, because machines that share through different clusters would end each other's session. Pure.
 ///
-/// A cluster that was made anew has another number, and all its members say so in the end: as long as one of them was
-/// last heard of as a member of the former one, those that are not count as strangers.
+/// A recreated cluster has a new identifier, which all its members report eventually. As long as one member was last
+/// known in the former cluster, members with the new identifier count as foreign.
 struct EtcdClusters: Sendable {
     enum Verdict: Equatable {
         case ours
-        /// Every member that is known is of another cluster than the one that was used: it was made anew.
+        /// All known members belong to another cluster than before: the cluster was recreated.
         case replaced(from: String)
         case foreign
     }
 
-    /// The cluster that is used: the first that was heard of.
+    /// The cluster that keeps the session: the first one that answered.
     private(set) var home: String?
     private var known: [String: String] = [:]
 
-    mutating func hear(_ endpoint: String, _ cluster: String) -> Verdict {
+    mutating func record(_ cluster: String, of endpoint: String) -> Verdict {
         known[endpoint] = cluster
         guard let former = home, former != cluster else {
             home = cluster
@@ -30,7 +30,7 @@ struct EtcdClusters: Sendable {
 
     func isForeign(_ endpoint: String) -> Bool { known[endpoint].map { $0 != home } ?? false }
 
-    /// What is wrong with the configuration; nil if all known members are of one cluster.
+    /// A mistake in the configuration; nil if all known members belong to one cluster.
     var mistake: SharedStoreFailure? {
         let (others, own) = (list { $0 != home }, list { $0 == home })
         guard !others.isEmpty else { return nil }

@@ -1,13 +1,14 @@
-/// Which member is asked. First they are tried as they are listed, so that all machines begin with the same cluster; then
-/// any, so that not all ask the same member; and that one as long as it answers, then the next.
+/// Selects the member to ask. Until one has answered, members are tried in the configured order, so that all machines
+/// start with the same cluster. Then one of them is picked at random, to spread the load, and kept until it fails; the
+/// next in order follows.
 struct EtcdEndpoints: Sendable {
     /// `https://host:port`, as listed. Never empty.
     let all: [String]
     private var index = 0
-    /// Those that did not answer before one did; nil since.
+    /// The members that failed before the first answer; nil after it.
     private var silent: Set<Int>? = []
 
-    /// Nil without an endpoint.
+    /// Nil if `endpoints` is empty.
     init?(_ endpoints: [String]) {
         guard !endpoints.isEmpty else { return nil }
         all = endpoints
@@ -15,15 +16,15 @@ struct EtcdEndpoints: Sendable {
 
     var current: String { all[index] }
 
-    /// `endpoint` did not answer. Nothing changes when another thread has moved on already.
-    mutating func leave(_ endpoint: String) {
+    /// Selects the next member if `endpoint` is still the current one. Otherwise another thread has already moved on.
+    mutating func skip(_ endpoint: String) {
         guard current == endpoint else { return }
         silent?.insert(index)
         index = (index + 1) % all.count
     }
 
-    /// The current one answers.
-    mutating func answered(using random: inout some RandomNumberGenerator) {
+    /// Reports that the current member answered.
+    mutating func settle(using random: inout some RandomNumberGenerator) {
         guard let silent else { return }
         index = all.indices.filter { !silent.contains($0) }.randomElement(using: &random) ?? index
         self.silent = nil

@@ -1,9 +1,9 @@
 import Credentials
 import Threads
 
-/// Asks each member of an etcd by itself what it can do for a shared session, for whoever sets it up. Writes nothing.
+/// Asks each etcd member separately what it can do for a shared session, for `squire check --online`. Writes nothing.
 public struct EtcdExamination: Sendable {
-    /// A member, and what it said, or why it did not.
+    /// A member, and its answer or failure.
     public struct Member: Equatable, Sendable {
         public var endpoint: String
         public var result: Result<Answer, SharedStoreFailure>
@@ -14,15 +14,15 @@ public struct EtcdExamination: Sendable {
         }
     }
 
-    /// What a linearizable read brought, which takes a quorum.
+    /// The result of a linearizable read, which requires a quorum.
     public struct Answer: Equatable, Sendable {
         public var value: StoredValue?
-        /// The engine's.
+        /// etcd's revision at the time of the read.
         public var revision: Int64
-        /// The number of the cluster that it is a member of.
+        /// The identifier of the member's cluster.
         public var cluster: String
         public var access: Access
-        /// Why the key cannot be written; nil where it can.
+        /// Why the key cannot be written; nil if it can.
         public var writing: SharedStoreFailure?
 
         public init(
@@ -40,18 +40,18 @@ public struct EtcdExamination: Sendable {
         }
     }
 
-    /// Whom it answers.
+    /// Who may read the key.
     public enum Access: Equatable, Sendable {
-        /// A user with a password.
+        /// The user with that name, by its password.
         case user(String)
-        /// Whoever has a client certificate that it knows.
+        /// A client with a certificate that the member trusts.
         case certificate
-        /// Whoever reaches it.
+        /// Anybody who can connect.
         case anybody
     }
 
-    /// Without a quorum a member answers after 7 seconds, and that is worth hearing.
-    private static let patience = Duration.seconds(9)
+    /// A member without a quorum answers after 7 seconds, and its answer says so.
+    private static let timeout = Duration.seconds(9)
 
     private let options: EtcdOptions
 
@@ -59,11 +59,11 @@ public struct EtcdExamination: Sendable {
         self.options = options
     }
 
-    /// What all members say, asked at the same time, in the order of the options. Blocking: 30 seconds at most, and more
-    /// where a password is slow to come.
+    /// Asks all members at the same time. The results are in the order of the options. Blocks for 30 seconds at most,
+    /// plus the time to read the password.
     public func members() -> [Member] {
         var options = options
-        // A command may ask somebody for it: once will do.
+        // Read the password once for all members: its command may ask a person.
         options.user = options.user.map { user in
             let password = user.password()
             return EtcdOptions.User(name: user.name) { password }
@@ -103,11 +103,11 @@ public struct EtcdExamination: Sendable {
     private static func alone(_ endpoint: String, _ options: EtcdOptions) -> EtcdOptions {
         var options = options
         options.endpoints = [endpoint]
-        options.patience = patience
+        options.requestTimeout = timeout
         return options
     }
 
-    /// It answered without a token: whether it does so without a certificate, too.
+    /// How a member that answered without a token grants access: to everybody, or only to clients with a certificate.
     private static func accessWithoutUser(_ endpoint: String, _ options: EtcdOptions) -> Access {
         guard options.certificate != nil else { return .anybody }
         var options = alone(endpoint, options)
@@ -118,7 +118,8 @@ public struct EtcdExamination: Sendable {
         return .anybody
     }
 
-    /// Asks for a write that cannot happen: what it compares with was never there. Rights are looked at before.
+    /// Why the member does not write; nil if it does. Sends a write that must fail, because it expects a value that
+    /// never existed. etcd checks permissions before it compares.
     private static func writing(_ client: EtcdClient, _ value: StoredValue?) -> SharedStoreFailure? {
         let never = StoredValue(bytes: Array("\(SharedID.random())".utf8), revision: StoreRevision(etcd: .max))
         switch client.swap(expecting: never, with: value?.bytes ?? []) {

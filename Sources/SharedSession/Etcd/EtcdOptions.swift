@@ -1,26 +1,26 @@
 public import Upstream
 
-/// Which etcd keeps the shared value, and how it is reached.
+/// The etcd that keeps the shared value, and how to reach it.
 public struct EtcdOptions: Sendable {
     /// `https://host:port` of each member, without a path.
     public var endpoints: [String]
-    /// The whole key, as `squire/v1/session/NAME`.
+    /// The full key, such as `squire/v1/session/NAME`.
     public var key: String
     /// Nil for an etcd without authentication, or with client certificates only.
     public var user: User?
-    /// PEM files: authorities instead of the system's; the client certificate and its key.
+    /// Paths of PEM files: authorities to trust instead of the system's, and the client certificate with its key.
     public var authorities: String?
     public var certificate: String?
     public var privateKey: String?
     public var proxy = UpstreamSettings.Proxy.none
-    /// How long one member may take before the next is asked.
-    public var patience = Duration.seconds(2)
-    /// How often the value is read besides the watch, give or take half of it.
+    /// The time limit of a request to one member, before the next one is asked.
+    public var requestTimeout = Duration.seconds(2)
+    /// The interval of the reads beside the watch, randomized by half of it in both directions.
     public var readInterval = Duration.seconds(10)
 
     public struct User: Sendable {
         public var name: String
-        /// Reads the password. Blocking; called once for each authentication.
+        /// Reads the password. Blocks; called for each authentication.
         public var password: @Sendable () -> Result<String, SharedStoreFailure>
 
         public init(name: String, password: @escaping @Sendable () -> Result<String, SharedStoreFailure>) {
@@ -36,17 +36,17 @@ public struct EtcdOptions: Sendable {
     }
 }
 
-/// What happens between the store and etcd that people may want to know of.
+/// Events in the store that people may want to know about.
 public enum EtcdNotice: Equatable, Sendable {
     case authenticated(endpoint: String)
-    /// A user is configured, and this etcd asks for none.
+    /// A user is configured, but this etcd has authentication switched off.
     case authenticationIsOff(endpoint: String)
-    /// The next member is asked.
+    /// The endpoint failed, and the next member is asked.
     case left(endpoint: String, SharedStoreFailure)
-    /// Another cluster answers than before, by its number.
+    /// Another cluster answers than before. The values are the clusters' identifiers.
     case clusterChanged(from: String, to: String)
-    /// A member is of another cluster than the others, and is not asked.
+    /// A member belongs to another cluster than the others, and is not asked.
     case otherCluster(SharedStoreFailure)
-    /// The watch ended or was refused; the value is read instead until it is open again.
+    /// The watch ended, or was refused. Until it is open again, the value is read at intervals.
     case watchEnded(SharedStoreFailure)
 }

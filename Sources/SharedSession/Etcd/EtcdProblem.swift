@@ -1,20 +1,20 @@
 import Support
 import Upstream
 
-/// What an answer means that is not what was asked for. Known sentences of etcd are put into words of our own; of others
-/// only the status and the code are said.
+/// The meaning of an answer that is not a success. Known messages of etcd are replaced by Squire's own words; of all
+/// others only the status and the code are repeated.
 public struct EtcdProblem: Equatable, Sendable {
-    /// What a write may have done, and what helps.
+    /// What a write may have done, and how to go on.
     public enum Effect: Equatable, Sendable {
         /// Nothing was done. A new token may help.
         case staleToken
-        /// Nothing was done, nor would another member do it.
+        /// Nothing was done, and no other member would do it.
         case refused
         /// Nothing was done, but another member may do it.
         case elsewhere
-        /// Nothing was done: no token is wanted.
+        /// Nothing was done. The cluster has authentication switched off.
         case withoutAuthentication
-        /// It may have been done, or may be yet.
+        /// It may have been done, or may still be.
         case unclear
     }
 
@@ -31,14 +31,14 @@ public struct EtcdProblem: Equatable, Sendable {
         self.failure = failure
     }
 
-    /// Of an answer whose status is not 200, or of a stream's line with `error`, whose status is none (0).
+    /// Of a response with a status other than 200, or, with status 0, of a watch's line with the member `error`.
     public init(status: Int, body: [UInt8]) {
-        let said = Said(body)
-        if let known = Self.known(said.text, said.code) {
+        let answer = ErrorAnswer(body)
+        if let known = Self.known(answer.text, answer.code) {
             self = known
             return
         }
-        let number = said.code.map { " (code \($0))" } ?? ""
+        let number = answer.code.map { " (code \($0))" } ?? ""
         switch status {
         case 401: self = Self.staleToken
         case 403: self = Self.forbidden
@@ -52,14 +52,14 @@ public struct EtcdProblem: Equatable, Sendable {
         }
     }
 
-    /// Of the reason that a watch is canceled for.
+    /// Of a watch's `cancel_reason`.
     public init(text: String) {
         self =
             Self.known(text, nil)
             ?? EtcdProblem(.unclear, .unavailable, "etcd canceled the watch without a reason that is known")
     }
 
-    /// Of a request that got no whole answer.
+    /// Of a request without a complete response.
     init(_ failure: BlockingRequest.Failure, at endpoint: String) {
         let (effect, error): (Effect, UpstreamError) =
             switch failure {
@@ -85,15 +85,15 @@ public struct EtcdProblem: Equatable, Sendable {
         self.init(effect, kind, "\(endpoint) does not answer: \(error.detail)", error.advice)
     }
 
-    /// The same; what a role lacks is said with the prefix that this key stands under.
+    /// The same problem. If the role lacks a permission, the advice names the prefix of `key`.
     func naming(_ key: String) -> EtcdProblem {
         guard self == Self.forbidden, let end = key.ranges(of: "/v1/session/").last?.lowerBound else { return self }
         return Self.forbidden(key[...end])
     }
 
-    /// The same for a client that names no user. To etcd whoever has a certificate is the gateway itself, which has no
-    /// role: "permission denied" says that a user is missing, not that a role is.
-    var ofNobody: EtcdProblem { self == Self.forbidden ? Self.userIsMissing : self }
+    /// The same problem, for a client that names no user. etcd takes any client with a certificate for the gateway
+    /// itself, which has no role. So "permission denied" means that the user is missing, not the role.
+    var withoutUser: EtcdProblem { self == Self.forbidden ? Self.userIsMissing : self }
 
     static let damaged = EtcdProblem(.unclear, .damaged, "the answer is none that etcd gives")
 
@@ -127,7 +127,7 @@ public struct EtcdProblem: Equatable, Sendable {
         "An etcd that has a configuration file needs enable-grpc-gateway: true in it."
     )
 
-    /// By what etcd 3.4 to 3.6 say; the numbers are gRPC's.
+    /// The meaning of messages of etcd 3.4 to 3.6. Codes are gRPC's.
     private static func known(_ text: String, _ code: Int64?) -> EtcdProblem? {
         func says(_ parts: String...) -> Bool { parts.contains { text.contains($0) } }
         if says("CommonName of client sending a request against gateway") {
@@ -191,9 +191,9 @@ public struct EtcdProblem: Equatable, Sendable {
     }
 }
 
-/// What an answer says: its sentence and its code, wherever this version puts them.
-private struct Said {
-    /// What plain text is looked at.
+/// The message and the code of an answer, wherever this version of etcd puts them.
+private struct ErrorAnswer {
+    /// How much of a plain-text answer is examined, in octets.
     private static let maxTextBytes = 1024
 
     var text: String
@@ -204,7 +204,7 @@ private struct Said {
             text = String(decoding: body.prefix(Self.maxTextBytes), as: UTF8.self)
             return
         }
-        // A string beside the code, an object on streams, and absent since the gateway's second version.
+        // `error` is a string beside `code`, on streams an object, and absent since version 2 of the gateway.
         switch answer["error"] {
         case .object?:
             let error = answer["error"]

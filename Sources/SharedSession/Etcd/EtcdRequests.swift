@@ -2,9 +2,9 @@ import Support
 
 /// The bodies of requests to etcd's JSON gateway, for one key.
 ///
-/// The gateway ignores members whose names it does not know: a misspelt comparison would compare nothing.
+/// The gateway ignores unknown members: a misspelled comparison would compare nothing.
 struct EtcdRequests: Sendable {
-    /// Larger values are not written: what reads them has the same limit.
+    /// The maximum length of a value, in octets. Reads have the same limit.
     static let maxValueBytes = 256 * 1024
 
     private let key: JSONValue
@@ -13,16 +13,16 @@ struct EtcdRequests: Sendable {
         self.key = .string(Base64.encode(Array(key.utf8)))
     }
 
-    /// Without `serializable`: the read is linearizable.
+    /// Not `serializable`, so that the read is linearizable.
     var range: [UInt8] { Self.bytes([.init("key", key)]) }
 
-    /// Nil when the value that is expected is none of etcd's.
+    /// Nil if the expected value's revision is not one of etcd's.
     func swap(expecting: StoredValue?, with bytes: [UInt8]) -> [UInt8]? {
         let put = JSONValue.object([.init("key", key), .init("value", .string(Base64.encode(bytes)))])
         return transaction(expecting: expecting, .init("request_put", put))
     }
 
-    /// Nil when the value that is expected is none of etcd's.
+    /// Nil if the expected value's revision is not one of etcd's.
     func remove(expecting: StoredValue) -> [UInt8]? {
         transaction(expecting: expecting, .init("request_delete_range", .object([.init("key", key)])))
     }

@@ -1,7 +1,7 @@
-/// What etcd calls `mod_revision`.
+/// etcd's revisions, which it calls `mod_revision`.
 extension StoreRevision {
     init(etcd revision: Int64) { self.init(String(revision)) }
 
-    /// Nil for what is no revision of etcd.
+    /// Nil if this is not a revision of etcd.
     var etcd: Int64? { Int64(description) }
 }

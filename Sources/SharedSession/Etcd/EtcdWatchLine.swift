@@ -1,7 +1,7 @@
 import Support
 
 extension StoreWatchLine {
-    /// One line of etcd's watch.
+    /// Parses one line of etcd's watch.
     public init(_ line: [UInt8], _ answers: EtcdAnswers) {
         guard let message = JSONValue(parsing: line) else {
             self = .ended(SharedStoreFailure(.damaged, "etcd's watch sent a line that is no JSON"))
@@ -19,7 +19,7 @@ extension StoreWatchLine {
     }
 
     private static func read(_ result: JSONValue, _ answers: EtcdAnswers) -> StoreWatchLine {
-        // A watch that is refused is created and canceled in one line.
+        // One line may both create and cancel a watch that is refused.
         if result["canceled"]?.bool == true {
             if result["compact_revision"] != nil { return .forgotten }
             return .ended(EtcdProblem(text: result["cancel_reason"]?.string ?? "").failure)

@@ -1,12 +1,12 @@
 extension EngineStore {
-    /// A Secret of a Kubernetes cluster. Nil where the names cannot be those of a namespace and a Secret. `observe` hears
-    /// of what people may want to know, on threads of the store.
+    /// A store in a Secret of a Kubernetes cluster. Nil if the names are not valid for a namespace and a Secret.
+    /// `observe` receives notices for people, on the store's threads.
     ///
-    /// A write is a JSON Patch (RFC 6902) that the API server applies whole or not at all: it tests the Secret's `uid`,
-    /// its `resourceVersion` and the value in each of its bytes, and replaces the value. So it compares what etcd's
-    /// transaction compares, also after the cluster was restored from a backup and uses a `resourceVersion` again. Only
-    /// the making of a Secret is compared by its name alone. `remove` leaves the Secret there, without its value: it may
-    /// be somebody else's, and no right to delete Secrets is needed.
+    /// A write is a JSON Patch (RFC 6902), which the API server applies completely or not at all. It tests the Secret's
+    /// `uid`, its `resourceVersion` and all octets of the value before it replaces the value. That is as strict as
+    /// etcd's transaction, even after the cluster was restored from a backup and reuses a `resourceVersion`. Only the
+    /// creation of a Secret compares nothing but the name. `remove` deletes the value and keeps the Secret, which may
+    /// belong to somebody else; so no permission to delete Secrets is needed.
     public convenience init?(
         _ options: KubernetesOptions,
         observe: @escaping @Sendable (KubernetesNotice) -> Void = { _ in }

@@ -1,22 +1,22 @@
 import Support
 
-/// A Secret as the API server has it.
+/// A Secret in the API server.
 public struct KubernetesSecret: Equatable, Sendable {
     var revision: KubernetesRevision
-    /// Nil where the Secret is there and has no value: somebody made it beforehand.
+    /// Nil if the Secret exists without a value, because somebody created it beforehand.
     public var value: StoredValue?
-    /// Whether it has `data` at all.
+    /// Whether the Secret has the member `data`.
     var hasData: Bool
 }
 
-/// What a read brought.
+/// The result of a read.
 public struct KubernetesListing: Equatable, Sendable {
     public var secret: KubernetesSecret?
-    /// Where a watch goes on from.
+    /// The position at which a watch continues.
     public var resourceVersion: String
 }
 
-/// What answers with status 200 or 201, and lines of a watch, say of one Secret.
+/// Parses responses with status 200 or 201, and lines of a watch, that concern one Secret.
 public struct KubernetesAnswers: Sendable {
     private let name: String
 
@@ -24,7 +24,7 @@ public struct KubernetesAnswers: Sendable {
         name = secret
     }
 
-    /// Nil when it is no collection of the Secret alone.
+    /// Nil if `body` is not a list that contains at most this Secret.
     public func listing(_ body: [UInt8]) -> KubernetesListing? {
         guard let answer = JSONValue(parsing: body), answer["kind"] == .string("SecretList") else { return nil }
         guard let resourceVersion = answer["metadata"]?["resourceVersion"]?.string,
@@ -41,7 +41,7 @@ public struct KubernetesAnswers: Sendable {
         return KubernetesListing(secret: nil, resourceVersion: resourceVersion)
     }
 
-    /// What a write made of the Secret; nil when it is no Secret, or another one.
+    /// The Secret after a write. Nil if `body` is not this Secret.
     public func written(_ body: [UInt8]) -> KubernetesSecret? {
         guard let answer = JSONValue(parsing: body), answer["kind"] == .string("Secret") else { return nil }
         return secret(answer)

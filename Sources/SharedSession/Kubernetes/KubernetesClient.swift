@@ -2,14 +2,14 @@ import Platform
 import Threads
 import Upstream
 
-/// Talks to one API server of one Secret.
+/// The client of an API server, for one Secret.
 ///
 /// *Threading*: `read` and `swap` block and are called from one thread. The rest is called from any thread.
 final class KubernetesClient: StoreClient {
-    /// A Secret has at most 1 MiB, of which base64 makes a third more.
+    /// A Secret has at most 1 MiB, which base64 makes a third longer.
     private static let maxAnswerBytes = StoreLines.maxLineBytes
     private static let maxTokenBytes = 64 * 1024
-    /// A server that wants to be left alone for longer is asked again after that.
+    /// The longest pause that a server can ask for, in seconds.
     private static let longestPause = 30
 
     private let options: KubernetesOptions
@@ -21,9 +21,9 @@ final class KubernetesClient: StoreClient {
 
     private struct State: Sendable {
         var isStopped = false
-        /// Nothing is sent before that moment of `MonotonicClock`.
+        /// Nothing is sent before that time of `MonotonicClock`, in nanoseconds.
         var quietUntil: UInt64 = 0
-        /// The Secret that was read last.
+        /// The `uid` of the Secret at the last read.
         var uid: String?
     }
 
@@ -32,7 +32,7 @@ final class KubernetesClient: StoreClient {
         case problem(KubernetesProblem)
     }
 
-    /// Nil where the names cannot be those of a namespace and a Secret.
+    /// Nil if the names are not valid for a namespace and a Secret.
     init?(_ options: KubernetesOptions, observe: @escaping @Sendable (KubernetesNotice) -> Void) {
         guard KubernetesOptions.isNamespaceName(options.namespace), KubernetesOptions.isSecretName(options.secret)
         else { return nil }
@@ -44,9 +44,9 @@ final class KubernetesClient: StoreClient {
 
     var name: String { "kubernetes" }
     var member: String? { nil }
-    var patience: Duration { options.patience }
+    var requestTimeout: Duration { options.requestTimeout }
     var readInterval: Duration { options.readInterval }
-    var streams: StreamManner { .leased }
+    var streams: StreamLifetime { .leased }
 
     func stop() {
         state.with { $0.isStopped = true }
@@ -77,7 +77,7 @@ final class KubernetesClient: StoreClient {
         SharedStoreFailure(.damaged, "the value that is expected is none of a Secret")
     )
 
-    /// Looks first: a Secret that somebody made beforehand is there, and has no value.
+    /// Reads first, because somebody may have created the Secret beforehand, without a value.
     private func create(_ bytes: [UInt8]) -> SwapOutcome {
         switch list() {
         case .failure(let failure): .failed(failure)
@@ -100,7 +100,7 @@ final class KubernetesClient: StoreClient {
         let problem: KubernetesProblem
         switch ask(call, body) {
         case .body(let body):
-            // What the server has is what counts, whatever an admission webhook made of what was sent.
+            // The answer must contain the value as it was sent: an admission webhook may have changed it.
             if let secret = answers.written(body), secret.value?.bytes == bytes {
                 return .written(revision: secret.revision.revision)
             }
@@ -125,12 +125,12 @@ final class KubernetesClient: StoreClient {
         case .problem(let problem): return .failure(problem.failure)
         case .body(let body):
             guard let listing = answers.listing(body) else { return .failure(KubernetesProblem.damaged.failure) }
-            if let uid = listing.secret?.revision.uid { note(uid) }
+            if let uid = listing.secret?.revision.uid { record(uid) }
             return .success(listing)
         }
     }
 
-    private func note(_ uid: String) {
+    private func record(_ uid: String) {
         let former = state.with { state in
             defer { state.uid = uid }
             return state.uid
@@ -161,7 +161,7 @@ final class KubernetesClient: StoreClient {
         case .failure(let reason): KubernetesProblem(reason, at: endpoint).failure
         case .success(let response) where response.status == 200:
             SharedStoreFailure(.unavailable, "\(endpoint) ended the watch, as it does now and then")
-        case .success(let response): rest(after: KubernetesProblem(response, call: .watch)).failure
+        case .success(let response): pause(after: KubernetesProblem(response, call: .watch)).failure
         }
     }
 
@@ -169,7 +169,7 @@ final class KubernetesClient: StoreClient {
 
     // MARK: One request
 
-    /// Asks once; after a token that the server does not take once more, if the file has another one by then.
+    /// Asks once. If the server does not accept the token, asks again if the file contains another one by then.
     private func ask(_ call: KubernetesProblem.Call, _ body: [UInt8]?) -> Answer {
         switch bearer() {
         case .failure(let failure): return .problem(KubernetesProblem(.refused, failure))
@@ -198,7 +198,7 @@ final class KubernetesClient: StoreClient {
                 }
             let response = try request(call, path, body, token).perform(settings)
             guard response.status == 200 || response.status == 201 else {
-                return .problem(rest(after: KubernetesProblem(response, call: call)))
+                return .problem(pause(after: KubernetesProblem(response, call: call)))
             }
             return .body(response.body)
         } catch {
@@ -206,8 +206,8 @@ final class KubernetesClient: StoreClient {
         }
     }
 
-    /// Leaves a server alone that asked for it.
-    private func rest(after problem: KubernetesProblem) -> KubernetesProblem {
+    /// Begins the pause that the server asked for, if it did.
+    private func pause(after problem: KubernetesProblem) -> KubernetesProblem {
         if let seconds = problem.pause {
             let pause = Duration.seconds(min(seconds, Self.longestPause))
             let end = MonotonicClock.now().adding(saturating: pause.nanoseconds)
@@ -236,13 +236,13 @@ final class KubernetesClient: StoreClient {
             url: options.server + path,
             fields: fields,
             body: body,
-            timeout: options.patience
+            timeout: options.requestTimeout
         )
         request.maximumResponseBytes = Self.maxAnswerBytes
         return request
     }
 
-    /// The token that the file has now.
+    /// The token that the file contains now; nil without a token file.
     private func bearer() -> Result<String?, SharedStoreFailure> {
         guard let path = options.tokenFile else { return .success(nil) }
         do throws(NamedFile.Problem) {
@@ -260,7 +260,7 @@ final class KubernetesClient: StoreClient {
     private var settings: UpstreamSettings {
         UpstreamSettings(
             origin: options.server,
-            connectTimeout: options.patience,
+            connectTimeout: options.requestTimeout,
             proxy: options.proxy,
             authorities: options.authorities,
             certificate: options.certificate,

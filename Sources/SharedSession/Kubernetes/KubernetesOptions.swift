@@ -1,23 +1,23 @@
 public import Upstream
 
-/// Which Secret keeps the shared value, and how its API server is reached.
+/// The Secret that keeps the shared value, and how to reach its API server.
 public struct KubernetesOptions: Sendable {
     /// `https://host:port` of the API server, without a path.
     public var server: String
     public var namespace: String
-    /// The Secret's name.
+    /// The name of the Secret.
     public var secret: String
-    /// The file of the bearer token. It is read for each request: whoever put it there replaces it before it expires.
-    /// Nil where a client certificate says who we are, or something on loopback says it for us.
+    /// The path of a file with the bearer token. It is read for each request, because its writer replaces it before it
+    /// expires. Nil if a client certificate authenticates, or a proxy on loopback does.
     public var tokenFile: String?
-    /// PEM files: authorities instead of the system's; the client certificate and its key.
+    /// Paths of PEM files: authorities to trust instead of the system's, and the client certificate with its key.
     public var authorities: String?
     public var certificate: String?
     public var privateKey: String?
     public var proxy = UpstreamSettings.Proxy.none
-    /// How long one request may take.
-    public var patience = Duration.seconds(2)
-    /// How often the value is read besides the watch, give or take half of it.
+    /// The time limit of one request.
+    public var requestTimeout = Duration.seconds(2)
+    /// The interval of the reads beside the watch, randomized by half of it in both directions.
     public var readInterval = Duration.seconds(10)
 
     public init(server: String, namespace: String, secret: String, tokenFile: String? = nil) {
@@ -27,12 +27,12 @@ public struct KubernetesOptions: Sendable {
         self.tokenFile = tokenFile
     }
 
-    /// Whether a Secret can have that name: a DNS subdomain name (RFC 1123), in lower case.
+    /// Whether `text` is a valid name of a Secret: a DNS subdomain (RFC 1123) in lower case.
     public static func isSecretName(_ text: String) -> Bool {
         text.utf8.count <= 253 && text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy(isLabel)
     }
 
-    /// Whether a namespace can have that name: a DNS label name (RFC 1123), in lower case.
+    /// Whether `text` is a valid name of a namespace: a DNS label (RFC 1123) in lower case.
     public static func isNamespaceName(_ text: String) -> Bool {
         text.utf8.count <= 63 && isLabel(text)
     }
@@ -48,11 +48,10 @@ public struct KubernetesOptions: Sendable {
     }
 }
 
-/// What happens between the store and the API server that people may want to know of.
+/// Events in the store that people may want to know about.
 public enum KubernetesNotice: Equatable, Sendable {
-    /// The Secret is another one than before, by the server's numbers: somebody deleted it and made it anew, or the
-    /// server is another one.
+    /// The Secret has another `uid` than before: somebody deleted and recreated it, or the server is another one.
     case secretReplaced(from: String, to: String)
-    /// The watch was refused or broke; the value is read instead until it is open again.
+    /// The watch ended, or was refused. Until it is open again, the value is read at intervals.
     case watchEnded(SharedStoreFailure)
 }

@@ -1,30 +1,29 @@
 public import Support
 import Upstream
 
-/// What an answer means that is not what was asked for. Of the server's own words only the machine-readable ones are
-/// looked at, and repeated: its sentences may hold what was sent.
+/// The meaning of an answer that is not a success. Only the machine-readable parts of the server's answer are examined
+/// and repeated, because its messages may quote what was sent.
 public struct KubernetesProblem: Equatable, Sendable {
-    /// What a write may have done, and what helps.
+    /// What a write may have done, and how to go on.
     public enum Effect: Equatable, Sendable {
         /// Nothing was done. A new token may help.
         case staleToken
-        /// Nothing was done, nor would be.
+        /// Nothing was done, and nothing would be.
         case refused
-        /// Nothing was done: the Secret is not what was expected, or the server does not take the new one. Reading
-        /// tells which.
+        /// Nothing was done: the Secret is not the expected one, or the server rejects the new one. A read tells which.
         case mismatch
-        /// It may have been done, or may be yet.
+        /// It may have been done, or may still be.
         case unclear
     }
 
-    /// What was asked for, by the verb that a role must grant.
+    /// The verb of the request, which a role must grant.
     public enum Call: String, CaseIterable, Sendable {
         case list, watch, create, patch
     }
 
     public var effect: Effect
     public var failure: SharedStoreFailure
-    /// The server wants to be left alone for so many seconds.
+    /// For how many seconds the server wants no request.
     public var pause: Int?
 
     private init(_ effect: Effect, _ kind: SharedStoreFailure.Kind, _ detail: String, _ advice: String? = nil) {
@@ -37,18 +36,18 @@ public struct KubernetesProblem: Equatable, Sendable {
         self.failure = failure
     }
 
-    /// Of an answer whose status is neither 200 nor 201.
+    /// Of a response with a status other than 200 and 201.
     init(_ response: BlockingRequest.Response, call: Call) {
         self.init(status: response.status, JSONValue(parsing: response.body) ?? .null, call: call)
-        // A server that sheds load says so in both places, a proxy before it in the field only.
+        // An overloaded server names the pause in both places, a proxy before it only in the field.
         if response.status == 429, let seconds = response["Retry-After"].flatMap({ Int($0) }), seconds > 0 {
             pause = seconds
         }
     }
 
-    /// Of a `Status` object, `said`, which a stream may have instead of a response.
-    public init(status: Int, _ said: JSONValue, call: Call) {
-        let reason = Self.word(said["reason"]?.string)
+    /// Of a `Status` object, which a stream may contain in place of a response.
+    public init(status: Int, _ object: JSONValue, call: Call) {
+        let reason = Self.word(object["reason"]?.string)
         let shown = reason.map { " (\($0))" } ?? ""
         switch status {
         case 401:
@@ -58,10 +57,10 @@ public struct KubernetesProblem: Equatable, Sendable {
                 "the API server does not know who we are",
                 "Is the token of this cluster, and not expired? A client certificate must be signed by its authority."
             )
-        case 403: self = Self.forbidden(call, isTerminating: Self.causes(said).contains("NamespaceTerminating"))
+        case 403: self = Self.forbidden(call, isTerminating: Self.causes(object).contains("NamespaceTerminating"))
         case 404 where call == .patch && reason == "NotFound":
             self.init(.mismatch, .unavailable, "the Secret is not there any more")
-        case 404 where call == .create && said["details"]?["kind"] == .string("namespaces"):
+        case 404 where call == .create && object["details"]?["kind"] == .string("namespaces"):
             self.init(.refused, .configuration, "there is no such namespace", "Make it, or give another one.")
         case 404:
             self.init(
@@ -85,7 +84,7 @@ public struct KubernetesProblem: Equatable, Sendable {
                 "the API server has too much to do\(shown)",
                 "It is asked less often by itself until that passes."
             )
-            pause = said["details"]?["retryAfterSeconds"]?.integer.flatMap { $0 > 0 ? $0 : nil }
+            pause = object["details"]?["retryAfterSeconds"]?.integer.flatMap { $0 > 0 ? $0 : nil }
         case 400, 405, 406, 411, 413, 414, 415, 431:
             self.init(.refused, .configuration, "the API server refused the request with status \(status)\(shown)")
         case 408, 500...599:
@@ -100,7 +99,7 @@ public struct KubernetesProblem: Equatable, Sendable {
         }
     }
 
-    /// Of a request that got no whole answer.
+    /// Of a request without a complete response.
     init(_ failure: BlockingRequest.Failure, at server: String) {
         let (effect, error): (Effect, UpstreamError) =
             switch failure {
@@ -139,12 +138,12 @@ public struct KubernetesProblem: Equatable, Sendable {
         return KubernetesProblem(.refused, .denied, detail, advice)
     }
 
-    private static func causes(_ said: JSONValue) -> [String] {
-        guard case .array(let causes)? = said["details"]?["causes"] else { return [] }
+    private static func causes(_ object: JSONValue) -> [String] {
+        guard case .array(let causes)? = object["details"]?["causes"] else { return [] }
         return causes.compactMap { $0["reason"]?.string }
     }
 
-    /// A reason is one word: anything else is not repeated.
+    /// `text` if it is one word, as reasons are. Nothing else is repeated.
     private static func word(_ text: String?) -> String? {
         guard let text, (1...40).contains(text.utf8.count) else { return nil }
         let isWord = text.utf8.allSatisfy { 0x41...0x5A ~= $0 || 0x61...0x7A ~= $0 }

@@ -3,9 +3,9 @@ import Support
 
 /// The paths and bodies of requests to the API server, for one Secret.
 struct KubernetesRequests: Sendable {
-    /// The member of the Secret's `data` that has the value.
+    /// The name of the value in the Secret's `data`.
     static let member = "record"
-    /// Larger values are not written: what reads them has the same limit.
+    /// The maximum length of a value, in octets. Reads have the same limit.
     static let maxValueBytes = 256 * 1024
 
     private let namespace: String
@@ -19,16 +19,16 @@ struct KubernetesRequests: Sendable {
     var collection: String { "/api/v1/namespaces/\(namespace)/secrets" }
     var object: String { "\(collection)/\(secret)" }
 
-    /// Reads the Secret as a collection of one: a Secret alone does not say where a watch goes on from. Without
-    /// `resourceVersion`: the read is of the latest.
+    /// Reads the Secret as a list of one, because a single Secret does not say where a watch continues. Without
+    /// `resourceVersion`, so that the read is the latest.
     var list: String { "\(collection)?fieldSelector=metadata.name%3D\(secret)" }
 
-    /// The bookmarks say nothing of the value: they keep what is between from taking the stream for dead.
+    /// Bookmarks do not concern the value. They keep intermediaries from closing a silent stream.
     func watch(after resourceVersion: String) -> String {
         "\(list)&watch=1&allowWatchBookmarks=true&resourceVersion=\(Self.encoded(resourceVersion))"
     }
 
-    /// The Secret as it is made.
+    /// Creates the Secret.
     func create(_ bytes: [UInt8]) -> [UInt8] {
         let metadata = JSONValue.object([
             .init("name", .string(secret)), .init("namespace", .string(namespace)),
@@ -41,8 +41,8 @@ struct KubernetesRequests: Sendable {
         return object.octets()
     }
 
-    /// Replaces `old` by `new` (RFC 6902). The server applies all of it to the Secret as it is, or nothing: it compares
-    /// the whole value too, where `resourceVersion` alone would be fooled by a server that was restored.
+    /// Replaces `old` by `new` (RFC 6902). The server applies all operations or none. The patch also compares the whole
+    /// value, because after a restore the server may reuse a `resourceVersion`.
     func replace(_ revision: KubernetesRevision, _ old: [UInt8], by new: [UInt8]) -> [UInt8] {
         let path = "/data/\(Self.member)"
         return Self.patch(
@@ -52,14 +52,14 @@ struct KubernetesRequests: Sendable {
         )
     }
 
-    /// Takes the value away, where it is still `old`.
+    /// Removes the value if it is still `old`.
     func remove(_ revision: KubernetesRevision, _ old: [UInt8]) -> [UInt8] {
         let path = "/data/\(Self.member)"
         let removal = JSONValue.object([.init("op", .string("remove")), .init("path", .string(path))])
         return Self.patch(Self.tests(revision) + [Self.operation("test", path, Self.text(old)), removal])
     }
 
-    /// Puts the value into a Secret that has none.
+    /// Adds the value to a Secret that has none.
     func fill(_ secret: KubernetesSecret, with bytes: [UInt8]) -> [UInt8] {
         let addition =
             secret.hasData
@@ -85,7 +85,7 @@ struct KubernetesRequests: Sendable {
 
     private static func text(_ bytes: [UInt8]) -> JSONValue { .string(Base64.encode(bytes)) }
 
-    /// For a query: all but the unreserved characters of RFC 3986 section 2.3.
+    /// Percent-encodes all but the unreserved characters of RFC 3986 section 2.3, for a query.
     private static func encoded(_ text: String) -> String {
         var result = ""
         for byte in text.utf8 {

@@ -1,20 +1,20 @@
-/// Which write made a Secret: its `uid`, and its `resourceVersion`, of which the API says nothing but that another
-/// write has another one.
+/// Identifies the write that made a Secret, by its `uid` and `resourceVersion`. The latter is opaque: the API promises
+/// only that it differs after each write.
 struct KubernetesRevision: Equatable, Sendable {
-    /// Longer ones, and such as could not be shown, are refused.
+    /// Longer values, and unprintable ones, are rejected.
     private static let maxTextBytes = 256
 
     let uid: String
     let resourceVersion: String
 
-    /// Nil where a part is empty, too long or not visible ASCII, or the two could not be told apart.
+    /// Nil if a part is empty, too long or not visible ASCII, or if `uid` contains the separator.
     init?(uid: String, resourceVersion: String) {
         guard Self.isText(uid), Self.isText(resourceVersion), !uid.utf8.contains(UInt8(ascii: "@")) else { return nil }
         self.uid = uid
         self.resourceVersion = resourceVersion
     }
 
-    /// Nil for what is no revision of a Secret.
+    /// Nil if `revision` is not one of a Secret.
     init?(_ revision: StoreRevision) {
         let text = revision.description
         guard let at = text.lastIndex(of: "@") else { return nil }

@@ -1,22 +1,23 @@
 import Credentials
 import Platform
 
-/// The claim that this machine pursues, and those of others.
+/// This machine's claim, and those of others.
 extension SharedState {
-    /// The other machine that may be at work on that token set, as far as was heard.
+    /// The other machine that may be refreshing that token set, as far as is known.
     func standing(on identity: SharedIdentity) -> Standing? {
         standing.flatMap { $0.identity == identity ? $0 : nil }
     }
 
-    /// The same, unless it was silent for too long.
+    /// The same, or nil if that machine has been silent for longer than `timing.takeover`.
     func rival(on identity: SharedIdentity, _ now: Int64) -> Standing? {
         guard let standing = standing(on: identity) else { return nil }
         guard let since = standing.silentSince else { return standing }
         return now.subtracting(saturating: since) < timing.takeover ? standing : nil
     }
 
-    /// True unless the watch told of another machine's claim, which the engine had lost when it took this one's, or of
-    /// what that machine got by it. Then this claim is taken back: nothing was sent under it.
+    /// Returns true unless the watch has reported that another machine claimed the same tokens, in a record that the
+    /// engine lost before it took this machine's claim, or that it has refreshed them. In that case takes the claim
+    /// back; nothing has been sent under it yet.
     mutating func isAlone(_ claiming: Claiming, _ turn: inout Turn) -> Bool {
         guard let identity = held.identity, rival(on: identity, turn.now) != nil || isReplaced(identity) else {
             return true
@@ -30,13 +31,13 @@ extension SharedState {
         return identity.precedes(view.facts.identity)
     }
 
-    /// Whether the engine's word of the claim that is pursued matters now.
+    /// Whether to check now that the engine still has this machine's claim.
     var mustKeepClaim: Bool {
         guard case .sending(let sending) = phase, sending.hold != .lost else { return false }
         return call == .none
     }
 
-    /// The engine is told the claim again where it has lost it: else another machine would send the same.
+    /// Writes the claim again if the engine has lost it. Otherwise another machine would send the same refresh.
     mutating func keepClaim(_ pursued: Sending, _ turn: inout Turn) {
         var sending = pursued
         guard sending.hold != .lost, case .tokens(let identity) = held else { return }
@@ -64,12 +65,12 @@ extension SharedState {
         phase = .sending(sending)
         switch call {
         case .none, .pausing: swap(new.with(.busy(sending.claim)), &turn)
-        // Its answer leads here again.
+        // The answer to that call leads back here.
         case .get, .swap: break
         }
     }
 
-    /// True while the refresh may be sent under that claim. Else the claim is given up.
+    /// Whether the claim is still fresh enough to send a refresh under it. If not, gives the claim up.
     mutating func mayGoOn(_ claiming: Claiming, _ turn: inout Turn) -> Bool {
         if turn.now.subtracting(saturating: claiming.since) <= timing.claimLimit { return true }
         turn.add(.say(.tooLate))
@@ -91,8 +92,8 @@ extension SharedState {
         close(closing, &turn)
     }
 
-    /// Takes the claim back, and says so, where it still stands or where the engine has lost it: those who heard of it
-    /// wait for that. Else it is the other machine's business.
+    /// Takes the claim back if the engine still has it. If the engine has lost it, writes that it has ended: machines
+    /// that read the claim wait for its end. If another machine has replaced it, does nothing.
     mutating func close(_ closing: Closing, _ turn: inout Turn) {
         switch call {
         case .get, .swap: return
@@ -115,7 +116,7 @@ extension SharedState {
         swap(SharedFacts(identity, state, ended: closing.claim), &turn)
     }
 
-    /// Whose claim the engine is still to be told the end of; nil if that is no business of this machine.
+    /// The token set whose record must say that the claim has ended; nil if this machine has nothing to write.
     private func ending(_ closing: Closing) -> SharedIdentity? {
         let facts = sight.view?.facts
         if let facts, facts.claim?.id == closing.claim { return facts.identity }

@@ -2,7 +2,7 @@ import Credentials
 import Platform
 
 extension SharedState {
-    /// Goes on with what the engine is now known to have.
+    /// Continues the current phase with what the engine is now known to have.
     mutating func proceed(_ turn: inout Turn) {
         switch phase {
         case .idle:
@@ -25,11 +25,11 @@ extension SharedState {
         }
     }
 
-    /// The engine could not be reached, or did not do what it was asked for.
+    /// Continues the current phase after a failed call.
     mutating func unreachable(_ turn: inout Turn) {
         switch phase {
         case .idle: rest(&turn)
-        // Whether the claim stands may never be known: nothing was sent.
+        // Whether the claim was written may never be known, but no refresh was sent.
         case .reading, .claiming, .checking:
             if enrols(&turn) { return }
             if wish.isForOthers { refuse(withoutEngine, &turn) }
@@ -38,16 +38,17 @@ extension SharedState {
         case .sharing(let sharing):
             begin(sharing, &turn)
             if enrols(&turn) { return }
-            // Never a refresh of what the others do not know.
+            // Tokens that the other machines do not know must not be refreshed.
             if wish.isForOthers { refuse(withoutEngine, &turn) }
             pause(timing.pause(after: turn.now.subtracting(saturating: sharing.since)), &turn)
         case .closing(let closing):
             if enrols(&turn) { return }
             let lasted = turn.now.subtracting(saturating: closing.since)
-            // What the API said may not hold: another machine may have refreshed. Nobody waits until that is known.
+            // The API's refusal may be outdated, because another machine may have refreshed. Until that is known,
+            // waiters get no verdict.
             let isLong = closing.ending == .released || lasted >= timing.patience
             if wish.isForOthers, isLong { refuse(.unreachable, &turn) }
-            // By then another machine has taken over.
+            // Another machine has taken the claim over by now.
             if lasted >= timing.takeover {
                 if closing.ending == .refused { refuse(.loginNeeded, &turn) }
                 rest(&turn)
@@ -57,26 +58,26 @@ extension SharedState {
         }
     }
 
-    /// Why nobody gets another token set while the engine cannot be reached.
+    /// Why no tokens can be had while the engine is unreachable.
     var withoutEngine: Refusal {
         if case .ended = held { .loginNeeded } else { .unreachable }
     }
 
-    /// What is held is newer than what the engine was known to have last: another process of this machine logged in or
-    /// out, and could not share it. The watch has nothing to tell of that when the engine is back.
+    /// Whether this machine holds something newer than the engine was last known to have: another process of this
+    /// machine logged in or out and could not share it. The watch cannot report that when the engine comes back.
     private var isAhead: Bool {
         if note.weight == .wish { return true }
         guard case .record(let view) = sight else { return false }
         return standing(of: view) == .behind
     }
 
-    /// It is shared as soon as that can be done.
+    /// Shares what is held as soon as the engine can be reached.
     private mutating func owe(_ turn: inout Turn) {
         begin(Sharing(cause: owedCause, since: turn.now, use: .begun), &turn)
         pause(timing.pause(after: 0), &turn)
     }
 
-    /// The one door through which a record becomes current.
+    /// Decides what to do with the engine's value. Only here does a record become current.
     mutating func decide(_ turn: inout Turn) {
         switch sight {
         case .unknown: get(&turn)
@@ -96,7 +97,7 @@ extension SharedState {
         case .record(let view):
             let identity = view.facts.identity
             if enrols(&turn) { return }
-            // The engine has a session: it stands.
+            // The engine already has a session, which wins.
             if case .join = wish { wish = .nothing }
             let standing = standing(of: view)
             if standing == .behind {
@@ -113,7 +114,7 @@ extension SharedState {
         }
     }
 
-    /// What is held is what the engine has.
+    /// The engine has what this machine holds.
     private mutating func settle(_ view: SharedView, _ turn: inout Turn) {
         guard case .refresh(let since) = wish else {
             rest(&turn)
@@ -130,7 +131,7 @@ extension SharedState {
             rest(&turn)
         case .ready, .busy:
             guard let other = rival(on: view.facts.identity, turn.now) else {
-                // A claim of this process that it does not pursue was written late.
+                // This process's own claim, which it has given up, was written late.
                 if let by = view.facts.claim?.by ?? standing(on: view.facts.identity)?.claim.by {
                     turn.add(.say(.takesOver(from: by)))
                     standing = nil
@@ -140,7 +141,7 @@ extension SharedState {
             }
             let silence = turn.now.subtracting(saturating: other.silentSince ?? turn.now)
             if turn.now.subtracting(saturating: since) >= timing.takeover.multiplied(saturating: 2) {
-                // One machine after another tries, and none has an answer.
+                // One machine after another has tried, and none got an answer.
                 refuse(.unanswered, &turn)
                 rest(&turn)
             } else {
@@ -153,7 +154,7 @@ extension SharedState {
 
     private mutating func makeClaim(over view: SharedView, _ turn: inout Turn) {
         switch call {
-        // Its answer leads here again.
+        // The answer to that call leads back here.
         case .get, .swap: return
         case .none, .pausing: break
         }
@@ -188,7 +189,8 @@ extension SharedState {
         share(&turn)
     }
 
-    /// A person's wish: newer than what the engine has, and than what is held. True when it is under way.
+    /// Begins to share a person's login or logout, which is newer than what the engine has and than what is held.
+    /// Returns true if it has begun.
     private mutating func enrols(_ turn: inout Turn) -> Bool {
         let new: (id: SharedID, login: SharedID, isLogin: Bool)
         switch wish {
@@ -213,7 +215,7 @@ extension SharedState {
         return true
     }
 
-    /// The engine has nothing: what this machine has becomes the session of all. True when it is under way.
+    /// Makes this machine's session the shared one, because the engine has none. Returns true if it has begun.
     private mutating func joins(_ turn: inout Turn) -> Bool {
         guard case .join(let id, let login) = wish,
             let identity = SharedIdentity.login(login, id, after: 0)
@@ -224,8 +226,8 @@ extension SharedState {
         return true
     }
 
-    /// What is held, as the engine should have it: with the claim of a machine that may be at work, which those who
-    /// have not heard of it must know. Nil where nothing is held.
+    /// The facts that the engine should have for what is held; nil if nothing is. They include the claim of another
+    /// machine that may still be refreshing, because not every machine has read it.
     private func facts(_ now: Int64) -> SharedFacts? {
         switch held {
         case .nothing: nil
@@ -235,11 +237,11 @@ extension SharedState {
         }
     }
 
-    /// Brings the engine to have what is held, or finds that something newer took its place.
+    /// Writes what is held to the engine, unless something newer has replaced it there.
     mutating func share(_ turn: inout Turn) {
         guard case .sharing(let sharing) = phase else { return }
         switch call {
-        // A beat that is still under way may be written after this.
+        // A beat in flight may still be written after it.
         case .get, .swap: return
         case .none, .pausing: break
         }
@@ -255,7 +257,7 @@ extension SharedState {
             if sharing.cause == .joining, obstacle == .otherCustomer {
                 disown(&turn)
             } else if obstacle == .otherCustomer, case .ended(let identity) = held {
-                // A logout here ends no other customer's session.
+                // A logout here does not end another customer's session.
                 note.weight = .usual
                 if sharing.use == .pending { turn.add(.forget(identity)) }
             } else {
@@ -279,17 +281,18 @@ extension SharedState {
         }
     }
 
-    /// Another machine joined first: what this one has is its own, as before.
+    /// Another machine joined first: what this machine holds stays its own, as before.
     private mutating func disown(_ turn: inout Turn) {
         guard case .tokens(let identity) = held else { return }
         (held, note) = (.nothing, .init())
         turn.add(.disown(identity))
     }
 
-    /// Somebody else logged in, or out, at the same time: this person still waits, and did so later.
+    /// Another person logged in or out at the same time. The person at this machine is still waiting, so that theirs
+    /// counts as later.
     private mutating func insist(_ turn: inout Turn) {
         switch (wish, held) {
-        // A person did something else meanwhile.
+        // The person has done something else meanwhile.
         case (.login, _), (.logout, _), (_, .nothing): break
         case (_, .tokens(let identity)): wish = .login(id: identity.id, login: identity.login)
         case (_, .ended(let identity)): wish = .logout(id: identity.id, login: identity.login)
@@ -306,10 +309,10 @@ extension SharedState {
         decide(&turn)
     }
 
-    /// What is held becomes current here, if it was not before.
+    /// Makes what is held current on this machine, unless it already is.
     mutating func begin(_ sharing: Sharing, isShared: Bool = false, _ turn: inout Turn) {
         if isShared, let identity = held.identity { turn.add(.say(.shared(identity))) }
-        // Who waits for this machine only is told of it first.
+        // The news comes first, because whoever waits for this change ends with it.
         if !isShared, sharing.use != .alone { turn.add(.say(.notShared)) }
         var begun = sharing
         begun.use = isShared ? .begun : .alone

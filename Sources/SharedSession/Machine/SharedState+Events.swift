@@ -2,7 +2,7 @@ import Credentials
 import Platform
 
 extension SharedState {
-    /// One event: its moment, its luck, and what is to be done because of it.
+    /// The handling of one event: its time, its source of randomness, and the resulting actions.
     struct Turn {
         let now: Int64
         let chance: SharedChance
@@ -11,8 +11,8 @@ extension SharedState {
         mutating func add(_ action: Action) { actions.append(action) }
     }
 
-    /// What is to be done because of an event, in that order. `now` is read when the event is handled, not when it was
-    /// queued: a process that was stopped in between must know.
+    /// Handles an event, and returns the actions in the order in which to perform them. `now` must be read when the
+    /// event is handled, not when it was queued: the process may have been suspended in between.
     public mutating func handle(_ event: Event, at now: Int64, chance: SharedChance) -> [Action] {
         var turn = Turn(now: now, chance: chance)
         switch event {
@@ -48,23 +48,24 @@ extension SharedState {
         switch phase {
         case .idle: look(&turn)
         case .reading where isPausing && wish.isRefresh, .closing where isPausing && wish.isRefresh: get(&turn)
-        // The engine may not answer for long: what a person did is not to wait for it.
+        // A person's login or logout must not wait for an engine that may not answer for long.
         case .reading where isPausing && !wish.isRefresh, .sharing where isPausing && !wish.isRefresh,
             .closing where isPausing && !wish.isRefresh:
             phase = .reading
             decide(&turn)
         case .sharing(let sharing) where sharing.use != .pending && isPausing && wish.isRefresh:
-            // The engine does not answer, and what is held is not known to others.
+            // The engine does not answer, and the other machines do not know what is held.
             refuse(withoutEngine, &turn)
         default: break
         }
     }
 
-    /// Whether `fileChanged` is heeded now: while this machine changes the file itself, its lock is held.
+    /// Whether `fileChanged` takes effect now. It does not while this machine itself changes the file, because it holds
+    /// the file's lock then.
     public var heedsFile: Bool {
         switch phase {
         case .idle, .reading: true
-        // What is held waits for the engine, and anybody may use it.
+        // What is held waits for the engine, and is already in use.
         case .sharing(let sharing): sharing.use != .pending && isPausing
         case .closing: isPausing
         case .claiming, .checking, .preparing, .sending, .saving: false
@@ -81,7 +82,7 @@ extension SharedState {
         switch (phase, sight) {
         case (.idle, .record), (.idle, .absent), (.sharing, _):
             phase = .reading
-            // Whoever changed it is about to share it.
+            // The process that changed the file is about to share the change itself.
             if call != .get { pause(timing.retry.lowerBound, &turn) }
         default: break
         }
@@ -93,9 +94,9 @@ extension SharedState {
             guard wish.isRefresh else { return }
             refuse(.barred(seconds: seconds), &turn)
             rest(&turn)
-        // Whether that is written is not known yet: nobody waits for it any more.
+        // Whether the claim is written is not known yet, but nobody waits for it any more.
         case .claiming: if wish.isRefresh { refuse(.barred(seconds: seconds), &turn) }
-        // What is under way goes on.
+        // A change in progress continues.
         case .checking, .preparing, .sending, .saving, .sharing, .closing: break
         }
     }
@@ -123,7 +124,7 @@ extension SharedState {
         }
         switch answer {
         case .tokens:
-            // A claim is made only where the counts have room: see `decide`.
+            // `decide` allows a claim only if the counter has room for a successor.
             guard case .tokens(let parent) = held, let child = parent.child(turn.chance.id()) else {
                 refuse(.exhausted, &turn)
                 close(sending.claim.id, .released, &turn)
@@ -160,7 +161,7 @@ extension SharedState {
         case .noRoom:
             refuse(.noRoom, &turn)
             rest(&turn)
-            // What a person did is not given up because of a file that is locked.
+            // A file that is locked does not undo what a person did.
             if cause == .renewal, call == .none {
                 phase = .reading
                 pause(timing.retry.upperBound, &turn)
@@ -170,7 +171,7 @@ extension SharedState {
         held = .tokens(identity)
         note = SharedHolding.Note(cause.isOfAPerson ? .wish : .usual)
         if cause == .result, wish.isRefresh { wish = .nothing }
-        // What is renewed is in use.
+        // Renewed tokens are already in use.
         phase = .sharing(Sharing(cause: cause, since: turn.now, use: cause == .renewal ? .alone : .pending))
         share(&turn)
     }
@@ -187,8 +188,8 @@ extension SharedState {
             unreachable(&turn)
             return
         }
-        // The read may be older than what the watch told meanwhile: nothing is put back because of it. What is newer than
-        // what is held is taken even so: the engine may lose it before it is read again.
+        // The answer may be older than what the watch has reported since, so that nothing is written because of it.
+        // Tokens newer than the held ones are adopted even so, because the engine may lose them before the next read.
         if case .told(let newer) = heard, newer != reading, !isNews(reading) {
             hear(reading, turn.now)
             get(&turn)
@@ -220,7 +221,7 @@ extension SharedState {
             case .claiming(let claiming):
                 phase = .checking(claiming)
                 get(&turn)
-            // Its own claim may have to be told again.
+            // During a refresh, the claim may have to be written again.
             case .sharing, .closing, .sending: get(&turn)
             default: break
             }
@@ -228,8 +229,8 @@ extension SharedState {
         }
     }
 
-    /// A beat was written: the claim was this machine's when the beat was sent off. When its answer is heard may be
-    /// much later.
+    /// A beat was written. The engine had the claim when the beat was sent; the answer itself may arrive much
+    /// later.
     private mutating func beaten(_ claim: SharedID?) {
         guard case .sending(var sending) = phase, sending.claim.id == claim, case .ours(_, let next) = sending.hold
         else { return }
@@ -237,8 +238,8 @@ extension SharedState {
         phase = .sending(sending)
     }
 
-    /// What the watch tells may be old. What is newer than what is held is adopted; whatever would be written because
-    /// of it is read first.
+    /// The watch's report may be outdated. Tokens newer than the held ones are adopted, but before anything is written
+    /// because of the report, the engine is read again.
     private mutating func watched(_ reading: SharedReading, _ turn: inout Turn) {
         hear(reading, turn.now)
         if isOccupied { heard = .told(reading) }
@@ -259,19 +260,19 @@ extension SharedState {
             if phase == .reading, case .record(let view) = reading, view.facts.claim != nil,
                 view.facts.identity == held.identity
             {
-                // The machine that is waited for lives, or another has taken over.
+                // The machine that this one waits for is alive, or another has taken over.
                 note(reading, turn.now)
                 return
             }
             if call != .get { look(&turn) }
         case .sharing, .closing:
             if isPausing { get(&turn) }
-        // What is under way goes on: `heed` comes back to it.
+        // A change in progress continues; `heed` returns to the report afterwards.
         case .claiming, .checking, .preparing, .sending, .saving: break
         }
     }
 
-    /// Whether what the watch tells now may be lost on this machine.
+    /// Whether the current call or phase would discard the watch's report.
     private var isOccupied: Bool {
         switch (call, phase) {
         case (.get, _), (.swap, _), (_, .preparing), (_, .sending), (_, .saving): true
@@ -279,7 +280,7 @@ extension SharedState {
         }
     }
 
-    /// Comes back to what was heard in between, where nothing that was begun later has told more.
+    /// Returns to a postponed report of the watch, unless a later call has brought something at least as new.
     private mutating func heed(_ turn: inout Turn) {
         guard case .told(let reading) = heard, !isOccupied || mustKeepClaim else { return }
         if sight.reading == reading {
@@ -287,7 +288,7 @@ extension SharedState {
             return
         }
         if mustKeepClaim {
-            // Its own claim is not in what it was told.
+            // The report does not contain this machine's claim.
             if reading.claim?.id != claim?.id { get(&turn) }
             return
         }
@@ -295,12 +296,12 @@ extension SharedState {
         get(&turn)
     }
 
-    /// The engine did what it was asked for.
+    /// A call that began after the postponed report has succeeded.
     private mutating func isAnswered() {
         if case .asked = heard { heard = .nothing }
     }
 
-    /// A call is begun.
+    /// A call begins.
     mutating func isAsked() {
         if case .told(let reading) = heard { heard = .asked(reading) }
     }

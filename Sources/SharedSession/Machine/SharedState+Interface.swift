@@ -2,33 +2,33 @@ public import Credentials
 import Platform
 
 extension SharedState {
-    /// What happened.
+    /// An input of the machine.
     public enum Event: Hashable, Sendable {
-        /// The process begins. Once, first.
+        /// The process starts. Once, before all others.
         case started
-        /// The token set that is held will not do: it is refused or due.
+        /// The held tokens are unusable: rejected, or about to expire.
         case refreshWanted
-        /// A person logged in on this machine: the new tokens are at hand.
+        /// A person logged in on this machine, and the new tokens have arrived.
         case loggedIn
-        /// A person logs out on this machine.
+        /// A person logged out on this machine.
         case loggedOut
-        /// This machine has tokens that it shared with nobody yet: they are shared where the engine has no session.
+        /// This machine holds tokens that were never shared. They become the shared ones if the engine has no session.
         case joins
         /// Another process of this machine changed the local file.
         case fileChanged(SharedHolding, SharedHolding.Note = .init())
-        /// What a person did here waits to be shared, and another person did something later elsewhere: that stands.
+        /// A login or logout here waits to be shared, and somebody elsewhere has logged in or out later. The later one
+        /// counts.
         case overtaken
-        /// The issuer wants to be left alone for so many seconds, as another machine was told: who waits for a refresh
-        /// is told so.
+        /// The issuer wants no request for that many seconds, as it told another machine. Waiters are told so.
         case barred(seconds: Int)
 
-        /// The answer to `get`. Nil where nothing could be read.
+        /// The answer to `get`. Nil if the read failed.
         case read(SharedReading?)
         /// The answer to `swap`.
         case swapped(Swapped)
-        /// The watch tells what the engine has. May be late.
+        /// The watch reports the engine's value. The report may be late.
         case watched(SharedReading)
-        /// The watch hears the engine: from now on silence means something.
+        /// The watch is connected to the engine: from now on silence has a meaning.
         case connected
         case disconnected
 
@@ -38,105 +38,107 @@ extension SharedState {
         case answered(Answer)
         /// The answer to `save`.
         case saved(Saved)
-        /// The moment of `wakeAt` has come. Too early or too often does no harm.
+        /// The time `wakeAt` has come. Extra or early ones do no harm.
         case time
     }
 
     public enum Swapped: Hashable, Sendable {
         case written(version: UInt64)
-        /// Nothing was written: this is there instead.
+        /// Nothing was written, because the engine has this value.
         case conflict(SharedReading)
-        /// It may have been written, or may be yet.
+        /// The value may have been written, or may still be.
         case unclear
-        /// Nothing was written, nor will be.
+        /// Nothing was written, and nothing will be.
         case failed
     }
 
     public enum Answer: Hashable, Sendable {
         case tokens
-        /// The API refuses the token set for good.
+        /// The API refuses the tokens for good.
         case refused
-        /// It was asked, and no answer came.
+        /// The request was sent, and no answer came.
         case lost
-        /// Nothing was sent, or what came back says nothing of the token set.
+        /// Nothing was sent, or the answer says nothing about the tokens.
         case nothing
     }
 
     public enum Saved: Hashable, Sendable {
         case inFile
-        /// The file could not take the tokens.
+        /// The tokens are in use, but the file could not be written.
         case inMemory
-        /// There was nothing to save after all: a login came to nothing.
+        /// There was nothing to save: a login brought no tokens.
         case nothing
-        /// The file could not take it, and without the file it is not to be used.
+        /// The file could not be written, and the tokens must not be used without it.
         case noRoom
     }
 
-    /// What is to be done.
+    /// An output of the machine.
     public enum Action: Hashable, Sendable {
-        /// Read the engine, never something old. Answered by `read`.
+        /// Read the latest value of the engine. Answered by `read`.
         case get
-        /// Write where the engine still has `expecting` (nil: no value) in every byte. Answered by `swapped`.
+        /// Write `new` if the engine's value is still `expecting`, in all its octets; nil means that there is none.
+        /// Answered by `swapped`.
         case swap(expecting: SharedView?, new: SharedFacts)
-        /// Make sure that a result can be saved here: room, rights, journal. Answered by `prepared`.
+        /// Make sure that a result can be saved: there is space, the permissions suffice, and the journal is written.
+        /// Answered by `prepared`.
         case prepare
-        /// Send the refresh of what is held. Answered by `answered`, when the transfer has ended.
+        /// Send the refresh of the held tokens. Answered by `answered`, once the transfer has ended.
         case send
-        /// Write the new tokens into the local file, under that name, and force them out. Answered by `saved`.
+        /// Write the new tokens to the local file with that identity, and synchronize it. Answered by `saved`.
         case save(SharedIdentity)
-        /// The record's tokens become current, in the local file first.
+        /// Make the record's tokens current: first in the local file, then in this process.
         case adopt(SharedView)
-        /// The new tokens of this machine become current.
+        /// Make this machine's new tokens current.
         case use(SharedIdentity)
-        /// There is no session any more. The local file is kept as the previous one.
+        /// End the session. The local file is kept as the previous one.
         case forget(SharedIdentity)
-        /// What was to become the session of all is this machine's own again.
+        /// Make what was to become the shared session this machine's own again.
         case disown(SharedIdentity)
-        /// Those who wait for a refresh have their answer.
+        /// Answer those who wait for a refresh.
         case refuse(Refusal)
         case say(Notice)
     }
 
-    /// Why a refresh brought nothing.
+    /// Why a refresh brought no tokens.
     public enum Refusal: Hashable, Sendable {
-        /// The engine cannot be reached. Never a refresh on one's own.
+        /// The engine cannot be reached, and no machine refreshes without it.
         case unreachable
-        /// The engine was too slow, or a machine of the fleet did not answer: try again.
+        /// The engine, or another machine, was too slow. Trying again may help.
         case unanswered
-        /// The issuer wants to be left alone for so many seconds.
+        /// The issuer wants no request for that many seconds.
         case barred(seconds: Int)
-        /// The local file could not take a result.
+        /// The local file cannot be written.
         case noRoom
         case unreadable(SharedObstacle)
         /// The API refused, or there is no session.
         case loginNeeded
-        /// The counts of the session are at their end: a login begins anew.
+        /// The session's counters have reached their maximum; a login starts anew.
         case exhausted
     }
 
-    /// What people may want to know.
+    /// An event for the log and the status.
     public enum Notice: Hashable, Sendable {
-        /// A token set of this machine is not in the engine, and is in use here.
+        /// Tokens of this machine are in use, but not in the engine.
         case notShared
         case shared(SharedIdentity)
-        /// A machine that claimed the refresh was silent for too long.
+        /// The machine with that claim was silent for too long.
         case takesOver(from: ProcessName)
-        /// Another machine has taken over what this one refreshes.
+        /// Another machine has taken over this machine's refresh.
         case takenOver
-        /// The engine had forgotten what this machine holds.
+        /// The engine had lost what this machine holds.
         case putsBack(SharedIdentity)
-        /// The result of this machine came after another took its place.
+        /// This machine's result came after another's had replaced its parent.
         case drops(SharedIdentity)
-        /// The claim was known too late to send.
+        /// The claim was confirmed too late to send a refresh under it.
         case tooLate
-        /// The local file could not take a token set: it is in memory and, soon, in the engine.
+        /// The local file could not be written: the tokens are only in memory and, soon, in the engine.
         case notSaved
         case unreadable(SharedObstacle)
-        /// An event came that nothing asked for, or too late.
+        /// An unexpected or late event.
         case ignored(Event)
     }
 
-    /// The next moment at which `time` should be told; nil where nothing waits.
+    /// When the next `time` is due; nil if nothing waits.
     public var wakeAt: Int64? {
         var moments: [Int64] = []
         if case .pausing(let until) = call { moments.append(until) }
@@ -150,10 +152,10 @@ extension SharedState {
         return moments.min()
     }
 
-    /// Nothing is under way.
+    /// No call and no change is in progress.
     public var isIdle: Bool { phase == .idle }
 
-    /// Something of this machine is under way that the others wait for.
+    /// A change of this machine is in progress that the others wait for.
     public var isOwing: Bool {
         switch phase {
         case .idle, .reading: false
@@ -161,10 +163,10 @@ extension SharedState {
         }
     }
 
-    /// It is known what the engine had at some moment.
+    /// The engine has been read at least once.
     public var hasLooked: Bool { sight != .unknown }
 
-    /// The engine has a session that is not older than `holding`, or it is not known that it has none.
+    /// Whether the engine has a session that is not older than `holding`, or may have one.
     public func mayHaveSession(after holding: SharedHolding) -> Bool {
         switch (sight, holding) {
         case (.absent, _), (.unknown, .ended): false
@@ -174,10 +176,10 @@ extension SharedState {
         }
     }
 
-    /// What the engine had when it was last read or written.
+    /// The engine's record when it was last read or written.
     public var seen: SharedView? { sight.view }
 
-    /// Of the values that this machine may still speak of.
+    /// The versions of the values that the machine may still refer to.
     var versions: [UInt64] {
         var versions: [UInt64] = []
         if let view = sight.view { versions.append(view.version) }
@@ -188,7 +190,7 @@ extension SharedState {
         return versions
     }
 
-    /// What was this machine's own is to become the session of all.
+    /// Whether this machine's own session is about to become the shared one.
     var isJoining: Bool {
         switch phase {
         case .saving(_, .joining): true
@@ -197,19 +199,19 @@ extension SharedState {
         }
     }
 
-    /// What a person did before gets another era.
+    /// Whether an earlier login is being saved with a later era.
     var isRenewing: Bool {
         guard case .saving(_, .renewal) = phase else { return false }
         return true
     }
 
-    /// Whether a claim of this machine is on its way to the engine.
+    /// Whether a claim is being written.
     var isClaiming: Bool {
         guard case .claiming = phase else { return false }
         return true
     }
 
-    /// Whether an answer of the API, or a login, may be on its way to the local file.
+    /// Whether the answer to a refresh, or a login, may be about to reach the local file.
     public var isChanging: Bool {
         switch phase {
         case .preparing, .sending, .saving: true
@@ -217,7 +219,7 @@ extension SharedState {
         }
     }
 
-    /// The claim that this machine pursues.
+    /// This machine's claim, if it has one.
     public var claim: SharedClaim? {
         switch phase {
         case .claiming(let claiming), .checking(let claiming), .preparing(let claiming): claiming.claim

@@ -1,15 +1,16 @@
 import Credentials
 
-/// How what the engine has stands to what this machine holds.
+/// Compares the engine's record with what this machine holds.
 extension SharedState {
     enum HeldStanding: Hashable, Sendable {
-        /// The engine has what is held.
+        /// They are the same.
         case same
-        /// It has what was before it.
+        /// The engine has something earlier.
         case behind
-        /// It has what came later.
+        /// The engine has something later, which counts.
         case stands
-        /// It has another login or logout, and what a person did here waits to be shared: that is to get a later era.
+        /// The engine has another login or logout, but a person's login or logout here waits to be shared and will get
+        /// a later era.
         case isToGiveWay
     }
 
@@ -17,7 +18,7 @@ extension SharedState {
         let there = view.facts.identity
         guard let identity = held.identity else { return .stands }
         if there == identity { return .same }
-        // What cannot be used any more replaces nothing that may be.
+        // Unusable tokens do not replace usable ones.
         if mayBeUsed(view.facts), held.yields(to: there, note) { return .stands }
         switch identity.order(there) {
         case .same: return .same
@@ -33,14 +34,14 @@ extension SharedState {
         }
     }
 
-    /// Later than whatever is known.
+    /// The highest known era.
     var lastEra: Int { max(sight.view?.facts.identity.era ?? 0, held.identity?.era ?? 0) }
 
-    /// What the others do not know is a person's deed, or something else.
+    /// Why what is held must be shared: a person did it, or the engine lost it.
     var owedCause: Sharing.Cause { note.weight == .wish ? .renewal : .healing }
 
-    /// What a person did here while the engine was away comes after what others did meanwhile: it gets another era, once
-    /// it can be shared. True when that is under way; false where the eras are at their end.
+    /// Gives a login or logout from the time when the engine was away a later era than that of the others, because it
+    /// counts as later once it can be shared. Returns true if that has begun; false if the eras are exhausted.
     mutating func renews(_ turn: inout Turn) -> Bool {
         guard let former = held.identity,
             let identity = SharedIdentity.login(former.login, former.id, after: lastEra)
@@ -61,7 +62,8 @@ extension SharedState {
         return true
     }
 
-    /// What another person did elsewhere is later, as both say. One who waits here is not told so.
+    /// Another person's login or logout is later, by the times in both records. A person who is waiting at this machine
+    /// is not told so.
     mutating func overtaken() {
         guard note.weight == .wish else { return }
         switch phase {
@@ -74,7 +76,7 @@ extension SharedState {
         note.weight = .usual
     }
 
-    /// Somebody logged out: of the login that is held, if one is.
+    /// Records a logout, and the login that it ended, if tokens are held.
     mutating func ends(as identity: SharedIdentity) {
         let former: SharedID? =
             switch held {
@@ -86,7 +88,7 @@ extension SharedState {
         note = SharedHolding.Note(former: former)
     }
 
-    /// What the engine says of the tokens that are held.
+    /// Applies the engine's verdict on the held tokens.
     mutating func judge(_ facts: SharedFacts) {
         guard held == .tokens(facts.identity) else { return }
         switch (facts.state, note.weight) {

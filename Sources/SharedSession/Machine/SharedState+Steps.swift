@@ -1,15 +1,15 @@
 import Credentials
 import Platform
 
-/// What events and decisions have in common.
+/// Steps that several events and decisions share.
 extension SharedState {
     var isPausing: Bool {
         guard case .pausing = call else { return false }
         return true
     }
 
-    /// Nothing is left to be done, but to read later what the watch told and no answer of the engine brought: the watch
-    /// does not tell that again.
+    /// Becomes idle. If the watch has reported something that no later answer has confirmed, schedules a read instead,
+    /// because the watch does not repeat its report.
     mutating func rest(_ turn: inout Turn) {
         phase = .idle
         if isPausing { call = .none }
@@ -18,7 +18,7 @@ extension SharedState {
         pause(timing.retry.upperBound, &turn)
     }
 
-    /// Reads, to decide by what the engine has.
+    /// Reads the engine, then decides.
     mutating func look(_ turn: inout Turn) {
         phase = .reading
         get(&turn)
@@ -26,7 +26,7 @@ extension SharedState {
 
     mutating func get(_ turn: inout Turn) {
         switch call {
-        // Its answer will do.
+        // The answer to that call will do.
         case .get, .swap: return
         case .none, .pausing: break
         }
@@ -45,13 +45,13 @@ extension SharedState {
         call = .pausing(until: turn.now.adding(saturating: time))
     }
 
-    /// Those who wait for a refresh have their answer.
+    /// Answers those who wait for a refresh.
     mutating func refuse(_ refusal: Refusal, _ turn: inout Turn) {
         if wish.isRefresh { wish = .nothing }
         turn.add(.refuse(refusal))
     }
 
-    /// Remembers what the engine has.
+    /// Records the engine's value.
     mutating func note(_ reading: SharedReading, _ now: Int64) {
         switch reading {
         case .absent: sight = .absent
@@ -63,15 +63,15 @@ extension SharedState {
         hear(reading, now)
     }
 
-    /// Remembers which other machine may be at work, and since when nothing was heard of it.
+    /// Records which other machine may be refreshing, and since when it has been silent.
     mutating func hear(_ reading: SharedReading, _ now: Int64) {
-        // An engine that lost its record does not say that a claim has ended.
+        // A lost record does not end the claim that it contained.
         guard case .record(let view) = reading else { return }
         let facts = view.facts
         if let claim = facts.claim {
-            // Its own, or one whose end was heard of before this.
+            // This machine's own claim, or one that is already known to have ended.
             guard claim.by != me, sight.view?.facts.ended != claim.id else { return }
-            // An engine that went back to an earlier token set says nothing of who is at work on the later one.
+            // An engine that went back to earlier tokens does not know who refreshes the later ones.
             if let former = standing, facts.identity.precedes(former.identity) { return }
             let since = standing?.claim == claim ? standing?.silentSince : now
             standing = Standing(identity: facts.identity, claim: claim, silentSince: link == .connected ? since : nil)

@@ -1,32 +1,33 @@
 public import Credentials
 
-/// The protocol by which many machines share one session, as one machine sees it. Pure: events in, actions out.
+/// The protocol by which many machines share one session, from the view of one of them. A pure state machine: events
+/// in, actions out.
 ///
-/// A machine refreshes only after the engine has its claim; it saves the result in its own file before it shares it;
-/// and it replaces only what its result descends from. `decide` is the one door through which a record becomes current.
-/// At most one call to the engine is under way. *Threading*: belongs to one thread, which carries out the actions in
-/// their order and answers each as its case says.
+/// A machine refreshes only while the engine has its claim. It saves the result in its own file before it shares it,
+/// and it replaces only the record from which the result descends. Only `decide` makes a record of the engine current.
+/// At most one call to the engine is in progress.
+///
+/// *Threading*: belongs to one thread, which performs the actions in order and answers each as its case says.
 public struct SharedState: Hashable, Sendable {
-    /// This process, as its claims name it.
+    /// The name of this process in its claims.
     public let me: ProcessName
     public let timing: SharedTiming
 
     var phase = Phase.idle
-    /// What is under way to the engine.
+    /// The call to the engine that is in progress.
     var call = Call.none
     var wish = Wish.nothing
-    /// What the engine had when it was last read or written.
+    /// The engine's value when it was last read or written.
     var sight = Sight.unknown
-    /// The claim of another machine that was heard of last, whether or not the engine still has it; nil since its end
-    /// was heard of.
+    /// The latest claim of another machine, whether or not the engine still has it. Nil once its end is known.
     var standing: Standing?
     var heard = Heard.nothing
     var link = Link.lost
     public internal(set) var held: SharedHolding
-    /// What is known of it besides.
+    /// More about `held`.
     public internal(set) var note: SharedHolding.Note
 
-    /// `held` is what the local file has.
+    /// `held` is the content of the local file.
     public init(me: ProcessName, held: SharedHolding, note: SharedHolding.Note = .init(), timing: SharedTiming) {
         self.me = me
         self.held = held
@@ -34,31 +35,31 @@ public struct SharedState: Hashable, Sendable {
         self.timing = timing
     }
 
-    /// What this machine is doing.
+    /// What this machine is doing, and the phases that may follow.
     enum Phase: Hashable, Sendable {
-        /// -> reading: a refresh is wanted, a record is older than what is held; -> sharing.
+        /// Nothing. -> reading: a refresh is wanted, or the engine has something older; -> sharing.
         case idle
-        /// Reads, to decide. -> idle, claiming, sharing, saving (a login).
+        /// Reading the engine, to decide. -> idle, claiming, sharing, saving (a login).
         case reading
-        /// The claim is on its way. -> preparing: written; -> checking: unclear; -> reading: conflict.
+        /// Writing the claim. -> preparing: written; -> checking: unclear; -> reading: conflict.
         case claiming(Claiming)
-        /// Whether the claim was written is being read. -> preparing, reading.
+        /// Reading whether the claim was written. -> preparing, reading.
         case checking(Claiming)
-        /// The local file is being prepared. -> sending; -> closing: too late, or no room.
+        /// Preparing the local file. -> sending; -> closing: too late, or no space.
         case preparing(Claiming)
-        /// The API has the refresh. -> saving, closing, sending once more.
+        /// Refreshing at the API. -> saving, closing, sending once more.
         case sending(Sending)
-        /// The file is being written. -> sharing, whatever comes of it.
+        /// Writing the file. -> sharing, whether or not that succeeds.
         case saving(SharedIdentity, Sharing.Cause)
-        /// What is held is newer than what the engine has. -> reading: the engine has it, or something newer.
+        /// Writing what is held to the engine. -> reading: the engine has it, or something newer.
         case sharing(Sharing)
-        /// The claim is being taken back. -> reading.
+        /// Taking the claim back. -> reading.
         case closing(Closing)
     }
 
     struct Claiming: Hashable, Sendable {
         var claim: SharedClaim
-        /// When it was sent off.
+        /// When its write was sent.
         var since: Int64
     }
 
@@ -71,9 +72,10 @@ public struct SharedState: Hashable, Sendable {
     enum Attempt: Hashable, Sendable { case first, second }
 
     enum Hold: Hashable, Sendable {
-        /// The engine had the claim at that moment; the next beat is due then.
+        /// The engine had the claim at that time; the next beat is due at `next`.
         case ours(at: Int64, next: Int64)
-        /// The engine had lost the claim, and was told it again: another machine may have sent the same meanwhile.
+        /// The engine had lost the claim, which was then written again. Another machine may have sent the same refresh
+        /// in between.
         case regained(next: Int64)
         case lost
 
@@ -87,15 +89,16 @@ public struct SharedState: Hashable, Sendable {
 
     struct Sharing: Hashable, Sendable {
         enum Cause: Hashable, Sendable {
-            /// A refresh of this machine.
+            /// This machine refreshed.
             case result
-            /// The engine has forgotten what it had, or this machine was stopped before it could share.
+            /// The engine has lost the session, or this machine was stopped before it could share.
             case healing
-            /// The engine had nothing, and this machine has something that was its own.
+            /// The engine has no session, and this machine has one that was never shared.
             case joining
-            /// A person logged in, or out: newer than whatever the engine has.
+            /// A person logged in or out, which is newer than anything in the engine.
             case person
-            /// The same, in an earlier process or while the engine was away: it gets its era where it is shared.
+            /// A person logged in or out in an earlier process, or while the engine was away. The era is assigned when
+            /// that is shared.
             case renewal
         }
 
@@ -103,17 +106,17 @@ public struct SharedState: Hashable, Sendable {
         var since: Int64
         var use: Use
 
-        /// Whether this machine works with what it holds.
+        /// Whether this machine uses what it holds.
         enum Use: Hashable, Sendable {
             case pending, begun
-            /// And it was said that the others do not know.
+            /// It does, and has reported that the others do not know it.
             case alone
         }
     }
 
     struct Closing: Hashable, Sendable {
         var claim: SharedID
-        /// The token set that was claimed.
+        /// The claimed token set.
         var identity: SharedIdentity
         var ending: Ending
         var since: Int64
@@ -121,7 +124,7 @@ public struct SharedState: Hashable, Sendable {
         enum Ending: Hashable, Sendable {
             /// The API refused.
             case refused
-            /// Nothing was sent, or nothing came back.
+            /// Nothing was sent, or no answer came.
             case released
         }
     }
@@ -130,17 +133,17 @@ public struct SharedState: Hashable, Sendable {
         case none
         case get
         case swap(SharedFacts)
-        /// The engine is asked again at that moment.
+        /// The next call waits until that time.
         case pausing(until: Int64)
     }
 
     enum Wish: Hashable, Sendable {
         case nothing
-        /// Another token set than the one that is held, and since when it is waited for.
+        /// Tokens other than the held ones, wanted since that time.
         case refresh(since: Int64)
         case login(id: SharedID, login: SharedID)
         case logout(id: SharedID, login: SharedID)
-        /// The engine should have what this machine has, unless it has a session already.
+        /// This machine's session should become the shared one, if there is none.
         case join(id: SharedID, login: SharedID)
 
         var isRefresh: Bool {
@@ -148,7 +151,7 @@ public struct SharedState: Hashable, Sendable {
             return true
         }
 
-        /// Somebody waits for it who can wait no longer than the engine answers.
+        /// Whether the waiters cannot wait until the engine answers again.
         var isForOthers: Bool {
             switch self {
             case .refresh, .join: true
@@ -178,20 +181,20 @@ public struct SharedState: Hashable, Sendable {
         }
     }
 
-    /// That another machine refreshes a token set.
+    /// Another machine's claim.
     struct Standing: Hashable, Sendable {
         var identity: SharedIdentity
         var claim: SharedClaim
-        /// Since when nothing was heard of it; nil while nothing can be heard.
+        /// The time since which nothing was heard of it; nil while the watch is not connected.
         var silentSince: Int64?
     }
 
-    /// What the watch told while this machine was about something else.
+    /// The watch's last report during another call or phase.
     enum Heard: Hashable, Sendable {
         case nothing
-        /// No call was begun since: an answer that comes now may be older.
+        /// No call has begun since. An answer that arrives now may be older than the report.
         case told(SharedReading)
-        /// The call that was begun since, or one that follows it, brings what is at least as new.
+        /// A call has begun since. Its answer, or that of a later call, is at least as new.
         case asked(SharedReading)
     }
 

@@ -1,22 +1,22 @@
 public import Credentials
 import Platform
 
-/// The times of the protocol, in nanoseconds of a clock that counts while the machine sleeps. None is compared with
-/// another machine's.
+/// The durations of the protocol, in nanoseconds of a clock that runs while the machine sleeps. Nothing is compared
+/// with another machine's clock.
 public struct SharedTiming: Hashable, Sendable {
-    /// How long nothing is heard of a claim before another machine takes over.
+    /// How long a claim must be silent before another machine takes over.
     public var takeover: Int64
-    /// How often the holder of a claim shows that it lives.
+    /// The interval at which the holder of a claim shows that it is alive.
     public var beat: Int64
-    /// How long after its claim was sent off a machine may still send the refresh: later it may be taken for dead.
+    /// How long after writing its claim a machine may still send the refresh. Later the others may consider it dead.
     public var claimLimit: Int64
     /// How long a result waits for the engine before this machine uses it alone.
     public var patience: Int64
-    /// How often the engine is asked while another machine refreshes, give or take half of it.
+    /// The interval of reads while another machine refreshes, randomized by half of it in both directions.
     public var rereading: Int64
-    /// The shortest and the longest pause between two tries to reach the engine.
+    /// The shortest and the longest pause between attempts to reach the engine.
     public var retry: ClosedRange<Int64>
-    /// A refresh without an answer is tried once more.
+    /// Whether a refresh without an answer is sent a second time.
     public var retriesLost: Bool
 
     public init(takeover: Duration, retriesLost: Bool = true) {
@@ -29,15 +29,15 @@ public struct SharedTiming: Hashable, Sendable {
         retry = Duration.seconds(1).wholeNanoseconds...Duration.seconds(30).wholeNanoseconds
     }
 
-    /// The pause before the next try: as long as it has lasted already, within the bounds.
+    /// The pause before the next attempt: as long as the attempts have lasted so far, within the bounds.
     func pause(after lasted: Int64) -> Int64 { min(max(lasted, retry.lowerBound), retry.upperBound) }
 }
 
-/// What the machine cannot know by itself. Both are other each time.
+/// The machine's sources of randomness. Each call returns another value.
 public struct SharedChance {
-    /// Names a token set, a login or a claim.
+    /// Makes the identifier of a token set, a login or a claim.
     public var id: () -> SharedID
-    /// From 0 to 1.
+    /// Makes a number from 0 to 1.
     public var fraction: () -> Double
 
     public init(id: @escaping () -> SharedID, fraction: @escaping () -> Double) {

@@ -1,11 +1,11 @@
 public import Credentials
 
-/// What a record of the engine says, without its tokens: all that the protocol decides by.
+/// The part of a record by which the protocol decides: everything but the tokens.
 public struct SharedFacts: Hashable, Sendable {
     public var identity: SharedIdentity
     public var state: SharedTokenState
-    /// The claim on the token set that ended last, without a result. The seal vouches for it: a claim that is gone
-    /// without that word was lost by the engine, and its machine may be at work.
+    /// The claim on the tokens that ended last without a result. The seal covers it. A claim that disappeared without
+    /// this was lost by the engine, and its machine may still be refreshing.
     public var ended: SharedID?
 
     public init(_ identity: SharedIdentity, _ state: SharedTokenState, ended: SharedID? = nil) {
@@ -17,15 +17,15 @@ public struct SharedFacts: Hashable, Sendable {
     /// The same token set in another state.
     func with(_ state: SharedTokenState) -> SharedFacts { SharedFacts(identity, state, ended: ended) }
 
-    /// The claim that the record carries.
+    /// The claim in the record, if there is one.
     var claim: SharedClaim? { state.claim }
 }
 
-/// A record as the engine had it at some moment.
+/// A record of the engine at some time.
 public struct SharedView: Hashable, Sendable {
     public var facts: SharedFacts
-    /// Names the value in all its bytes: whoever runs the machine gives another number to another value, and compares
-    /// the whole value where the machine says `expecting`.
+    /// Identifies the value in all its octets. The machine's caller assigns a new number to each distinct value, and
+    /// compares the whole value where the machine says `expecting`.
     public var version: UInt64
 
     public init(_ facts: SharedFacts, version: UInt64) {
@@ -34,12 +34,12 @@ public struct SharedView: Hashable, Sendable {
     }
 }
 
-/// What reading the engine brought.
+/// The result of reading the engine.
 public enum SharedReading: Hashable, Sendable {
     case record(SharedView)
-    /// The engine has no value under that name. A logout leaves a tombstone: this is none.
+    /// The engine has no value. This is not a logout, which leaves a tombstone.
     case absent
-    /// There is a value that this machine must neither use nor replace.
+    /// The engine has a value that this machine must neither use nor replace.
     case unreadable(SharedObstacle)
 }
 
@@ -50,16 +50,16 @@ extension SharedReading {
     }
 }
 
-/// Why a value of the engine is neither used nor replaced.
+/// Why a value is neither used nor replaced.
 public enum SharedObstacle: Hashable, Sendable {
     /// A newer Squire wrote it.
     case newer
     /// It is sealed with a key that is not in the key file.
     case unknownKey
-    /// It does not open, or is no record: a tombstone that does not open, too.
+    /// It is not a record, or does not open. A tombstone that does not open counts, too.
     case damaged
-    /// It belongs to another upstream.
+    /// It belongs to another API.
     case foreign
-    /// It is another customer's than the session that this machine has, and never shared or would put back.
+    /// It belongs to another customer than this machine's session, which was never shared or would replace it.
     case otherCustomer
 }

@@ -1,47 +1,44 @@
 public import Credentials
 import Support
 
-/// What a record seals: the tokens with their ends and their age, the API and the server that they are for, the last
-/// refreshes, which claim on the tokens has ended, how long the issuer wants to be left alone after it, and who fell
-/// silent with one.
+/// The plaintext that a record seals: the tokens with their lifetimes and age, the API and the server they are for, the
+/// last refreshes, the claim that ended last, the pause that the issuer asked for then, and the machines that fell
+/// silent with a claim.
 public struct SealedSession: Equatable, Sendable, CustomReflectable {
-    /// The members that machines share. `SessionRecord.adopting` lays them over a machine's own.
+    /// The members that machines share. `SessionRecord.adopting` merges them into a machine's own record.
     public let record: SessionRecord
-    /// See `SharedFacts.ended`. Former versions leave it out, and out of what they seal anew.
+    /// See `SharedFacts.ended`. Earlier versions omit it, and drop it from records that they seal again.
     var ended: SharedID?
 
-    /// How many seconds before they were written here the tokens came, by the clock of the machine that wrote them; nil
-    /// if it does not say. Former versions do not.
+    /// The age of the tokens when this was written, in seconds, by the clock of the machine that wrote it. Nil if
+    /// unknown; earlier versions do not write it.
     var age: Int?
 
-    /// For how many seconds the issuer wants to be left alone, from when this was written. Information, and for those
-    /// only who hear of it at once; nil if it did not say, and in records of former versions.
+    /// For how many seconds, from the time of this write, the issuer wants no request. Only a hint, and only for
+    /// machines that read it at once. Nil if the issuer did not say, and in records of earlier versions.
     var retryAfter: Int?
 
-    /// The machines that had claimed a refresh of the tokens before they fell silent, the last one last: each may have
-    /// got the successor. None in records of former versions.
+    /// The machines that claimed a refresh of these tokens and fell silent, the latest last. Each may hold the
+    /// successor. Empty in records of earlier versions.
     public var silent: [ProcessName] = []
 
-    /// More are not remembered.
-    private static let maxSilent = 4
-
-    /// The longest of these.
+    /// The upper limit of `retryAfter`, in seconds.
     private static let maxRetryAfter = 3600
 
-    /// More cannot be told from this much.
+    /// The upper limit of `age`, in seconds.
     private static let maxAge = 1 << 40
 
-    /// How long a watch that is dead, and looks open, goes unnoticed, in seconds.
-    private static let latency = 30
+    /// How long a dead watch whose connection looks open can go unnoticed, in seconds.
+    private static let watchLatency = 30
 
-    /// How many seconds ago the tokens came, which are heard of now. `isNews`: they were written a moment ago. No clock
-    /// is compared with another machine's.
+    /// The possible age of the tokens in seconds, now that this machine has read them. `isNews` says that they were
+    /// written a moment ago. Compares no clock with another machine's.
     func age(isNews: Bool) -> ClosedRange<Int> {
         let least = age ?? 0
-        return least...(age != nil && isNews ? least + Self.latency : Int.max)
+        return least...(age != nil && isNews ? least + Self.watchLatency : Int.max)
     }
 
-    /// Nil if there is nothing to share, or nothing says which API it is for.
+    /// Nil if `record` has nothing to share, or does not say which API it is for.
     public init?(_ record: SessionRecord) {
         guard let shared = record.shared, let record = SessionRecord(shared: shared) else { return nil }
         self.record = record
@@ -50,10 +47,10 @@ public struct SealedSession: Equatable, Sendable, CustomReflectable {
     /// The origin of the API that the tokens are for.
     public var origin: String { record.origin ?? "" }
 
-    /// The customer that the token names; nil if it names none.
+    /// The customer that the access token names; nil if it names none.
     public var subject: String? { record.token?.claims?.subject }
 
-    /// The same, with the answer that was lost when somebody refreshed it.
+    /// A copy that also carries the refresh whose answer was lost.
     func noting(_ lost: SessionRecord.Unanswered) -> SealedSession? {
         var record = record
         record.unanswered = lost
@@ -65,10 +62,10 @@ public struct SealedSession: Equatable, Sendable, CustomReflectable {
         return noted
     }
 
-    /// Notes that a machine fell silent. False if that is known.
+    /// Records that the machine `by` fell silent. Returns false if it is already the last in the list.
     mutating func fellSilent(_ by: ProcessName) -> Bool {
         guard silent.last != by else { return false }
-        silent = (silent.filter { $0 != by } + [by]).suffix(Self.maxSilent)
+        silent = (silent.filter { $0 != by } + [by]).suffix(SharedRefusal.maxSilent)
         return true
     }
 
@@ -81,7 +78,7 @@ public struct SealedSession: Equatable, Sendable, CustomReflectable {
         age = json["age"]?.integer.map { min(max($0, 0), Self.maxAge) }
         retryAfter = json["retry_after"]?.integer.map { min(max($0, 0), Self.maxRetryAfter) }
         if case .array(let names)? = json["silent"] {
-            silent = names.suffix(Self.maxSilent).compactMap { $0.string.flatMap(ProcessName.init) }
+            silent = names.suffix(SharedRefusal.maxSilent).compactMap { $0.string.flatMap(ProcessName.init) }
         }
     }
 

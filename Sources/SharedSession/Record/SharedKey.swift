@@ -1,12 +1,12 @@
 import Cryptography
 import Platform
 
-/// Names a key of the fleet without revealing it: the first 32 bits of SHA-256("squire kid", key). In a record they are
-/// 8 hexadecimal digits.
+/// Identifies a key of the fleet without revealing it: the first 32 bits of SHA-256("squire kid", key). Records spell
+/// it as 8 hexadecimal digits.
 public struct SharedKeyID: Hashable, Sendable, CustomStringConvertible {
     private let value: UInt32
 
-    /// Nil unless `text` is 8 hexadecimal digits in lower case.
+    /// Nil unless `text` is 8 lower-case hexadecimal digits.
     public init?(_ text: String) {
         let digits = text.utf8
         guard digits.count == 8,
@@ -24,21 +24,21 @@ public struct SharedKeyID: Hashable, Sendable, CustomStringConvertible {
     public var description: String { unsafe withUnsafeBytes(of: value.bigEndian) { unsafe Hexadecimal.text($0) } }
 }
 
-/// One key of the fleet. Its descriptions show its name, never the key.
+/// One key of the fleet. Its descriptions show its identifier, never the key.
 struct SharedKey: Sendable, CustomStringConvertible, CustomReflectable {
     static let count = 32
 
     let id: SharedKeyID
     private let secret: SymmetricKey
 
-    /// Nil unless there are 32 octets.
+    /// Nil unless `bytes` are 32 octets.
     init?(_ bytes: [UInt8]) throws(CryptographyError) {
         guard bytes.count == Self.count else { return nil }
         id = try SharedKeyID(of: bytes)
         secret = SymmetricKey(bytes)
     }
 
-    /// What seals the records of the session `name` (RFC 5869).
+    /// Derives the key that seals the records of the session `name` (HKDF, RFC 5869).
     func sealing(_ name: String) throws(CryptographyError) -> SymmetricKey {
         try HKDFSHA256.key(
             from: secret,

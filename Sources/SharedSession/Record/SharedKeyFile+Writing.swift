@@ -2,15 +2,15 @@ import Cryptography
 import Platform
 import Support
 
-/// Making keys, for `squire shared key`.
+/// Writes key files, for `squire shared key`.
 extension SharedKeyFile {
-    /// A new key, as a line of a file without its end. A secret.
+    /// A new random key as a line of a key file, without its line feed. A secret.
     public static func newLine() -> String {
         Base64.encode(Random.bytes(SharedKey.count))
     }
 
-    /// Makes a file with one new key, mode 0600 from its first moment and on disk when this returns. Writes over
-    /// nothing, and through no link.
+    /// Creates a file with one new key. The file has mode 0600 from the start and is on disk when this returns. An
+    /// existing file is never overwritten, and no symbolic link is followed.
     public static func create(_ path: String) throws(Problem) -> SharedKeyFile {
         let text = Array((newLine() + "\n").utf8)
         let result = try SharedKeyFile(parsing: text)
@@ -21,19 +21,19 @@ extension SharedKeyFile {
             unsafe unlink(path)
             throw error
         }
-        // Best effort: some file systems have no such thing, and the file itself is there.
+        // Best effort: some file systems cannot synchronize a directory, and the file itself is already on disk.
         try? ParentDirectory.synchronize(of: path)
         return result
     }
 
-    /// Adds a new key as the last line: it opens, and seals nothing yet. The file is replaced at once, behind a link
-    /// where there is one. Two commands at a time lose no key.
+    /// Appends a new key as the last line, so that it opens records but does not seal yet. The file is replaced
+    /// atomically; where `path` is a symbolic link, its target is. Concurrent calls lose no key.
     public static func add(to path: String) throws(Problem) -> SharedKeyFile {
         let place = (RealPath.of(path) ?? path)
         let partial = place + ".new"
         let file: FileDescriptor
         do throws(Problem) {
-            // First: only who has made it reads and replaces.
+            // The new file doubles as a lock: only the process that created it reads and replaces the key file.
             file = try newFile(partial)
         } catch {
             throw error == .exists ? .inChange(partial) : error
@@ -63,9 +63,9 @@ extension SharedKeyFile {
         }
     }
 
-    /// On disk when this returns.
+    /// Writes `bytes` and synchronizes them to disk.
     private static func fill(_ file: borrowing FileDescriptor, _ bytes: [UInt8]) throws(Problem) {
-        // The mask of the process may have taken our own rights away too.
+        // The umask may have removed even the owner's permissions.
         guard fchmod(file.number, 0o600) == 0, file.writeAll(bytes), file.synchronize() else {
             throw .unwritable(errno)
         }

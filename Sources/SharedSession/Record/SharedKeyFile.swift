@@ -2,29 +2,30 @@ import Cryptography
 public import Platform
 import Support
 
-/// The keys that a fleet seals its session with. Each line of the file is 32 random octets in base64: the first seals,
-/// and all open, so that a new key can be on every machine before it seals.
+/// The keys with which a fleet seals its session. Each line of the file is 32 random octets in base64. The first key
+/// seals and all of them open, so that a new key can be distributed to every machine before it seals anything.
 public struct SharedKeyFile: Sendable, CustomStringConvertible, CustomReflectable {
-    /// Why a key file cannot be used, or made.
+    /// Why a key file cannot be used or created.
     public enum Problem: Error, Equatable, Sendable {
         case unreadable(NamedFile.Problem)
-        /// Other users may read or change it.
+        /// Other users may read or change the file.
         case exposed
         case empty
         case tooManyKeys
-        /// The line, counted from 1, holds no key.
+        /// The line with that number, counted from 1, holds no key.
         case badLine(Int)
-        /// Two lines hold one key; the line of the second.
+        /// The line with that number repeats an earlier key.
         case repeated(Int)
         case exists
-        /// Another command is changing it, or was ended while it did: its unfinished file is named.
+        /// Another command is changing the file, or was killed while it did. The value is the path of its unfinished
+        /// file.
         case inChange(String)
         /// The system's cryptography does not work.
         case unavailable
         /// The value is `errno`.
         case unwritable(Int32)
 
-        /// The rest of a sentence that begins with the file. Holds nothing of a key.
+        /// A predicate for a sentence whose subject is the file. Reveals nothing about a key.
         public var text: String {
             switch self {
             case .unreadable(let problem): "cannot be read: \(problem.text)"
@@ -48,12 +49,12 @@ public struct SharedKeyFile: Sendable, CustomStringConvertible, CustomReflectabl
     static let maxKeys = 16
     static let maxBytes = 4096
 
-    /// The first seals. Never empty.
+    /// Never empty. The first key seals.
     let keys: [SharedKey]
 
     public var keyIDs: [SharedKeyID] { keys.map(\.id) }
 
-    /// Reads a file that nobody but its owner may read or change. Never blocks, whatever kind of file it is.
+    /// Reads a key file. Throws if others than its owner may read or change it. Never blocks, not even on a FIFO.
     public static func load(_ path: String) throws(Problem) -> SharedKeyFile {
         try SharedKeyFile(parsing: try contents(path))
     }
@@ -66,7 +67,7 @@ public struct SharedKeyFile: Sendable, CustomStringConvertible, CustomReflectabl
             throw .unreadable(error)
         }
         guard let information = file.information() else { throw .unreadable(.system(errno)) }
-        // Of the file that is read, not of what has its name a moment later.
+        // Checks the open file, because its name may refer to another one a moment later.
         guard information.st_mode & S_IFMT != S_IFREG || information.st_mode & 0o066 == 0 else { throw .exposed }
         switch file.readAll(limit: maxBytes) {
         case .bytes(let bytes): return bytes
@@ -75,7 +76,7 @@ public struct SharedKeyFile: Sendable, CustomStringConvertible, CustomReflectabl
         }
     }
 
-    /// Reads the text of a file. Blank lines count for nothing.
+    /// Parses the contents of a key file. Blank lines are ignored.
     public init(parsing bytes: [UInt8]) throws(Problem) {
         var keys: [SharedKey] = []
         for (index, line) in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
@@ -101,7 +102,7 @@ public struct SharedKeyFile: Sendable, CustomStringConvertible, CustomReflectabl
         }
     }
 
-    /// Without blanks, and the carriage return of some editors, at its ends.
+    /// `line` without surrounding blanks, and without the carriage return that some editors add.
     private static func trimmed(_ line: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
         let isBlank = { (byte: UInt8) in byte == 0x20 || byte == 0x09 || byte == 0x0D }
         var rest = line.drop(while: isBlank)

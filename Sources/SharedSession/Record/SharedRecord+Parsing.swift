@@ -2,21 +2,21 @@ import Credentials
 import Support
 
 extension SharedRecord {
-    /// Why a value of the engine is no record.
+    /// Why a value in the engine is not a record.
     public enum Damage: Error, Equatable, Sendable, CustomStringConvertible {
-        /// A newer Squire wrote it: nothing of it is read, and nothing written over it.
+        /// A newer Squire wrote it. It must be neither interpreted nor overwritten.
         case version(Int)
         case tooLong
-        /// No JSON object with a version.
+        /// It is not a JSON object with a version.
         case noRecord
-        /// A member is missing, or does not hold what it should.
+        /// The named member is missing or invalid.
         case member(String)
-        /// It reads as a record, and no Squire writes it like that.
+        /// It parses as a record, but no Squire spells a record like this.
         case spelling
-        /// Something follows a record that is whole.
+        /// A complete record is followed by something else, such as a line feed.
         case tail
 
-        /// The rest of a sentence that begins with "the shared record". Holds nothing of the value.
+        /// A predicate for a sentence that begins with "the shared record". Reveals nothing about the value.
         public var description: String {
             switch self {
             case .version(let number): "was written by a newer Squire (version \(number)): update this one"
@@ -29,7 +29,7 @@ extension SharedRecord {
         }
     }
 
-    /// Reads what the engine holds.
+    /// Parses the value that the engine keeps.
     public init(parsing bytes: [UInt8]) throws(Damage) {
         guard bytes.count <= Self.maxBytes else { throw .tooLong }
         guard let json = JSONValue(parsing: bytes), let version = json["v"]?.integer, version >= Self.version else {
@@ -56,13 +56,14 @@ extension SharedRecord {
             keyID: try reader.value("kid", json["kid"]?.string.flatMap(SharedKeyID.init)),
             sealed: try reader.value("sealed", sealed.flatMap { $0.count <= Self.maxSealed ? $0 : nil })
         )
-        // Twice the same member, an unknown one, another order, a number such as 1e0, blanks.
+        // This rejects duplicate and unknown members, another order, white space, and other spellings of a number such
+        // as 1e0.
         let spelled = self.bytes
         guard spelled == bytes else { throw bytes.starts(with: spelled) ? .tail : .spelling }
     }
 }
 
-/// Takes a record apart.
+/// Reads the members of a record.
 private struct MemberReader {
     let json: JSONValue
 

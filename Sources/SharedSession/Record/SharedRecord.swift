@@ -1,28 +1,28 @@
 public import Credentials
 import Support
 
-/// The value that the engine keeps for one shared session: members in the clear that machines decide by, and the sealed
+/// The value that the engine keeps for one shared session: clear members, by which machines decide, and the sealed
 /// tokens.
 ///
-/// It has exactly one spelling: what is written is read back octet for octet, and whatever else the engine holds is
-/// damage. What `identity` says is true only once `SharedSeal` has opened the record.
+/// It has exactly one spelling: a record that was written is read back octet for octet, and any other value is damage.
+/// The clear members can be trusted only after `SharedSeal` has opened the record.
 public struct SharedRecord: Equatable, Sendable {
     public let identity: SharedIdentity
     public let state: SharedTokenState
-    /// Another one in each write, so that no two values are the same.
+    /// A fresh random identifier for each write, so that no two values are equal.
     public let write: SharedID
     public let keyID: SharedKeyID
     /// Nonce, ciphertext and tag.
     public let sealed: [UInt8]
 
-    /// The version that this Squire reads and writes.
+    /// The record version that this Squire reads and writes.
     static let version = 1
-    /// The longest value, in octets.
+    /// The maximum length of a value, in octets.
     public static let maxBytes = 64 * 1024
-    /// The longest `sealed`, in octets: whatever stands beside it, a claim too, the value is not too long.
+    /// The maximum length of `sealed`, in octets. It leaves room for all other members, including a claim.
     static let maxSealed = (maxBytes - 1024) / 4 * 3
 
-    /// Made by `SharedSeal`, which ensures that it is not too long.
+    /// Only `SharedSeal` calls this. It ensures that `sealed` is not too long.
     init(identity: SharedIdentity, state: SharedTokenState, write: SharedID, keyID: SharedKeyID, sealed: [UInt8]) {
         self.identity = identity
         self.state = state
@@ -31,14 +31,14 @@ public struct SharedRecord: Equatable, Sendable {
         self.sealed = sealed
     }
 
-    /// The same token set in another state, as another write. Nil where the seal vouches for one of both: it must say so
-    /// anew.
+    /// The same token set in another state, as a new write. Nil if the seal covers either state, because the record
+    /// must be sealed again then.
     public func with(_ state: SharedTokenState, write: SharedID = .random()) -> SharedRecord? {
         guard state == self.state || !state.isSealed && !self.state.isSealed else { return nil }
         return SharedRecord(identity: identity, state: state, write: write, keyID: keyID, sealed: sealed)
     }
 
-    /// The value for the engine.
+    /// The value to store in the engine.
     public var bytes: [UInt8] {
         var members: [JSONValue.Member] = [.init("v", .integer(Self.version))]
         members += identity.members

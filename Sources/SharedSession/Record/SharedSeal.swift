@@ -2,34 +2,34 @@ public import Credentials
 import Cryptography
 import Support
 
-/// Seals and opens the records of one shared session: ChaCha20-Poly1305 (RFC 8439) with a random nonce, by a key that
-/// is derived for this session's name.
+/// Seals and opens the records of one shared session with ChaCha20-Poly1305 (RFC 8439), a random nonce, and a key
+/// derived for the session's name.
 ///
-/// The associated data are the key's name in the engine and all that says which token set a record speaks of, so that
-/// nobody who can write to the engine can pair old tokens with a new generation, or one session's with another's. That
-/// a record is a tombstone, or that the API refuses its tokens, is among them: a word that is changed makes no fleet
-/// forget its login, nor ask for another.
+/// The associated data contain the engine's key for the value and everything that identifies the token set. So nobody
+/// who can write to the engine can pair old tokens with a new generation, or one session's tokens with another's. They
+/// also say whether the record is a tombstone, or its refresh was refused: otherwise changing one word could make a
+/// fleet forget its login, or ask for a new one.
 public struct SharedSeal: Sendable {
-    /// Why a session is not sealed.
+    /// Why a session cannot be sealed.
     public enum SealProblem: Error, Equatable, Sendable {
-        /// It does not fit into a record.
+        /// It is too large for a record.
         case tooLong
         /// The system's cryptography failed.
         case failed
     }
 
-    /// Why a record is not opened. It is neither used nor written over.
+    /// Why a record cannot be opened. Such a record is neither used nor overwritten.
     public enum OpenProblem: Error, Equatable, Sendable {
-        /// The key that sealed it is not among ours.
+        /// It was sealed with a key that is not in the key file.
         case unknownKey(SharedKeyID)
-        /// It was changed, or is another session's.
+        /// It was changed, or belongs to another session.
         case forged
-        /// It opens, and holds no session that this version can read.
+        /// Its plaintext is not a session that this version can read.
         case content
         /// The system's cryptography failed.
         case failed
 
-        /// The rest of a sentence that begins with "the shared record". `file` is the key file.
+        /// A predicate for a sentence that begins with "the shared record". `file` is the path of the key file.
         public func text(_ file: String) -> String {
             switch self {
             case .unknownKey(let id): "is sealed with key \(id), which is not in \(file)"
@@ -40,26 +40,26 @@ public struct SharedSeal: Sendable {
         }
     }
 
-    /// What an opened record holds.
+    /// The plaintext of a record.
     public enum Content: Equatable, Sendable {
         case session(SealedSession)
         case tombstone
     }
 
-    /// The key in the engine.
+    /// The engine's key for the value.
     private let place: String
     private let keys: [SharedKey]
-    /// The session's, of which the keys that seal are made.
+    /// The session's name, from which the sealing keys are derived.
     private let name: String
 
-    /// `name` is the session's, `place` its key in the engine.
+    /// `name` is the session's name, `place` the engine's key for its value.
     public init(name: String, place: String, _ file: SharedKeyFile) {
         self.place = place
         self.name = name
         keys = file.keys
     }
 
-    /// A record in that state, which is no tombstone's, as a new write.
+    /// Seals a session in `state`, which must not be `none`, as a new write.
     public func seal(
         _ session: SealedSession,
         _ identity: SharedIdentity,
@@ -69,12 +69,12 @@ public struct SharedSeal: Sendable {
         return try seal(session.bytes, identity, state)
     }
 
-    /// The record that makes every machine forget, as a new write.
+    /// Seals the record of a logout, which makes every machine forget its tokens, as a new write.
     public func tombstone(_ identity: SharedIdentity) throws(SealProblem) -> SharedRecord {
         try seal([], identity, .none)
     }
 
-    /// Whether the key that seals now has sealed it.
+    /// Whether `record` is sealed with the current sealing key.
     public func isCurrent(_ record: SharedRecord) -> Bool { record.keyID == keys.first?.id }
 
     private func seal(
@@ -110,7 +110,7 @@ public struct SharedSeal: Sendable {
         return .session(session)
     }
 
-    /// The same record under the key that seals now, in the state that it has.
+    /// Seals the contents of `record` with the current sealing key. State and identity stay the same.
     public func reseal(_ record: SharedRecord) throws(OpenProblem) -> Result<SharedRecord, SealProblem> {
         let content = try open(record)
         do throws(SealProblem) {
@@ -123,7 +123,7 @@ public struct SharedSeal: Sendable {
         }
     }
 
-    /// One spelling for one meaning: JSON without blanks.
+    /// Identifies the record. Equal meanings have equal octets: JSON without white space.
     private func associatedData(
         _ identity: SharedIdentity,
         _ state: SharedTokenState,

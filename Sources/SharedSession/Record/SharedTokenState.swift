@@ -1,17 +1,17 @@
 public import Credentials
 import Platform
 
-/// What becomes of a shared token set.
+/// The state of a shared token set.
 public enum SharedTokenState: Hashable, Sendable {
     case ready
-    /// A machine refreshes it.
+    /// A machine is refreshing it.
     case busy(SharedClaim)
     /// The API refused to refresh it.
     case refused
-    /// A tombstone: somebody logged out.
+    /// A tombstone: somebody logged out, and there are no tokens.
     case none
 
-    /// Whether the seal vouches for it. Who refreshes, and whether anybody does, changes too often.
+    /// Whether the seal covers the state. It does not cover a claim, which changes too often.
     var isSealed: Bool {
         switch self {
         case .ready, .busy: false
@@ -19,13 +19,13 @@ public enum SharedTokenState: Hashable, Sendable {
         }
     }
 
-    /// The claim on the token set.
+    /// The claim, if there is one.
     var claim: SharedClaim? {
         guard case .busy(let claim) = self else { return nil }
         return claim
     }
 
-    /// Its name in a record.
+    /// The spelling of a state in a record.
     enum Word: String {
         case ready, busy, refused, none
     }
@@ -40,22 +40,22 @@ public enum SharedTokenState: Hashable, Sendable {
     }
 }
 
-/// That a machine refreshes a token set, or is about to.
+/// A machine's announcement that it is about to refresh a token set.
 public struct SharedClaim: Hashable, Sendable {
     public let id: SharedID
-    /// Which process of which machine.
+    /// The process that made the claim.
     public let by: ProcessName
-    /// Grows while the machine is at work, up to `SharedIdentity.maxCount`: a claim that has come so far looks silent.
+    /// Grows while the machine is alive, up to `SharedIdentity.maxCount`. At that maximum the claim looks silent.
     public let beat: Int
 
-    /// A claim that was not told yet.
+    /// A new claim, which the engine does not have yet.
     public init(id: SharedID, by: ProcessName) {
         self.id = id
         self.by = by
         beat = 0
     }
 
-    /// Nil if the beat is out of its bounds.
+    /// Nil if `beat` is out of bounds.
     public init?(id: SharedID, by: ProcessName, beat: Int) {
         guard (0...SharedIdentity.maxCount).contains(beat) else { return nil }
         self.id = id
@@ -69,7 +69,7 @@ public struct SharedClaim: Hashable, Sendable {
         self.beat = beat
     }
 
-    /// The same claim with the beat that follows `last`: that of the engine, where it has one.
+    /// The same claim with the beat after that of `last`, the claim in the engine; nil counts as 0.
     func next(after last: SharedClaim?) -> SharedClaim {
         SharedClaim(self, beat: min((last?.beat ?? 0).adding(saturating: 1), SharedIdentity.maxCount))
     }

@@ -1,9 +1,9 @@
-/// What the engine has for one shared session, as far as the keys of this machine open it.
+/// The engine's value for one shared session, opened with the keys of this machine.
 public enum SharedValue: Equatable, Sendable {
     case absent
-    /// It is no record.
+    /// It is not a record.
     case damaged(SharedRecord.Damage)
-    /// It is a record that does not open: nothing that it says is vouched for.
+    /// It is a record that does not open, so that none of its members can be trusted.
     case closed(SharedRecord, SharedSeal.OpenProblem)
     /// Somebody logged out.
     case tombstone(SharedRecord)
@@ -31,7 +31,7 @@ public enum SharedValue: Equatable, Sendable {
         }
     }
 
-    /// The record that the seal vouches for.
+    /// The record, if it opened.
     public var record: SharedRecord? {
         switch self {
         case .absent, .damaged, .closed: nil

@@ -1,7 +1,7 @@
 import Credentials
 import Platform
 
-/// What is done because of what was heard.
+/// Feeds events to the protocol's machine, and turns its actions into effects.
 extension SharedCore {
     mutating func handle(_ event: SharedState.Event, _ now: Int64) -> [Effect] {
         let actions = machine.handle(event, at: now, chance: .system)
@@ -13,7 +13,7 @@ extension SharedCore {
         return effects
     }
 
-    /// The issuer told another machine to leave it alone, a moment ago: this one asks later, too.
+    /// Records that the issuer asked another machine for a pause a moment ago, and keeps to it.
     mutating func heedBar(_ reading: SharedReading, _ now: Int64) -> [Effect] {
         guard case .close = touch, case .record(let view) = reading, let seen = machine.seen,
             view.version != seen.version, view.facts.state == .ready, machine.held == .tokens(view.facts.identity),
@@ -24,20 +24,21 @@ extension SharedCore {
         return handle(.barred(seconds: seconds), now)
     }
 
-    /// For how many seconds what is held is not to be refreshed; nil if it may be.
+    /// For how many seconds the held tokens must not be refreshed; nil if they may be.
     func barred(_ now: Int64) -> Int? {
         guard let bar, machine.held == .tokens(bar.of), bar.until > now else { return nil }
         return Int(bar.until.subtracting(saturating: now) / 1_000_000_000) + 1
     }
 
-    /// A claim is written: over nothing, or over another machine's, which may have been sent.
+    /// When a claim is written: records whether it replaces another machine's claim, under which a refresh may have
+    /// been sent.
     mutating func noteDoubt(_ actions: [SharedState.Action]) {
         guard actions.contains(where: { if case .swap = $0 { true } else { false } }) else { return }
         doubt = .none
-        for case .say(.takesOver(let by)) in actions where by != machine.me { doubt = .takenOver(from: by.description) }
+        for case .say(.takesOver(let by)) in actions where by != machine.me { doubt = .takenOver(from: by) }
     }
 
-    /// What the others did not know is in the engine: they were told after all.
+    /// The engine has what was only known here: reports that it is shared after all.
     mutating func knowsShared(_ now: Int64) -> [Effect] {
         guard observations.isNotShared, let identity = machine.held.identity,
             machine.seen?.facts.identity == identity
@@ -45,7 +46,8 @@ extension SharedCore {
         return tell(observations.said(.shared(identity), nil, now)) + [deed(.markShared(identity, .shared))]
     }
 
-    /// A refusal holds as long as the engine says so: whoever restores it, or writes one word there, ends no session.
+    /// Ends a refusal once the engine no longer says so. Whoever restores an old record, or edits one word of it, ends
+    /// no session.
     mutating func endDenial() -> [Effect] {
         guard let facts = machine.seen?.facts else { return [] }
         switch (denial, facts.state) {
@@ -64,7 +66,7 @@ extension SharedCore {
         }
     }
 
-    /// The end of each event: forgets what is over, and begins what waited for it.
+    /// Ends the handling of each event: forgets values without use, and begins the change that was waiting.
     mutating func settled(_ done: [Effect], _ now: Int64) -> [Effect] {
         var effects = done
         values.forget(allBut: machine.versions)
@@ -74,36 +76,36 @@ extension SharedCore {
         guard outstanding == 0 else { return effects }
         if case .waiting(let wish, let held) = change {
             if wish.needsStep, local.held != held {
-                // What it is of was replaced before it could begin: to go on would spend a dead token.
+                // The tokens to change were replaced before the change could begin. Going on would spend a dead token.
                 effects += end(.settled)
             } else if isInStep || !wish.needsStep {
                 effects += begin(wish, now)
             }
         }
-        // Whatever came of it: nobody waits for what is not under way.
+        // The change is over, whatever its outcome: nothing is in progress that could end it later.
         if case .under = change, isOver, outstanding == 0 { effects += end(.settled) }
         return effects
     }
 
-    /// Whether nothing comes any more of what is under way.
+    /// Whether the change can produce nothing more.
     private var isOver: Bool {
-        // What is held waits for the engine: there is nothing else to be seen.
+        // What is held waits for the engine, so that there is nothing else to look at.
         if case .under(.look) = change, machine.isPausing { return true }
         return machine.isIdle
     }
 
-    /// Whether these tokens were written while the watch was heard, a moment ago: it told of others before. What nobody
-    /// could read until now, or what is put back, is as old as it says.
+    /// Whether these tokens were written a moment ago: the watch was connected and had reported others before. Tokens
+    /// that became readable only now, or were put back, are as old as their record says.
     func isNews(_ identity: SharedIdentity) -> Bool {
         guard case .close(let last) = touch else { return false }
         return last != identity
     }
 
-    /// Whether the protocol speaks of what the session has.
+    /// Whether the machine and the session file agree on the held tokens.
     var isInStep: Bool { machine.held.identity == holding.identity }
 
-    /// The file says by now that what another process of this machine did could not be shared, and the engine has
-    /// something else.
+    /// Whether the file now says that a login or logout by another process of this machine could not be shared, while
+    /// the engine has another login.
     private var learnsOfAWish: Bool {
         guard machine.note.weight == .usual, let login = machine.held.identity?.login, outstanding == 0,
             machine.seen?.facts.identity.login != login
@@ -111,7 +113,7 @@ extension SharedCore {
         return local.sharedNote(in: values.place).weight == .wish
     }
 
-    /// What a person did here waits, and what the engine has is later, by the moments that both records have.
+    /// Reports that a login or logout elsewhere is later than the one that waits here, by the times in both records.
     mutating func heedMoment(_ reading: SharedReading, _ now: Int64) -> [Effect] {
         guard machine.note.weight == .wish, case .record(let view) = reading,
             view.facts.identity.login != machine.held.identity?.login, isInStep,
@@ -128,7 +130,7 @@ extension SharedCore {
         }
     }
 
-    /// Another process of this machine, or a person, may have changed the file.
+    /// Adopts a change that another process of this machine, or a person, may have made to the file.
     mutating func adoptFile(_ now: Int64) -> [Effect] {
         guard !isInStep || learnsOfAWish, machine.heedsFile else { return [] }
         if case .under = change { return [] }
@@ -166,7 +168,8 @@ extension SharedCore {
         return [.put(.end(ending))]
     }
 
-    /// What another machine did takes the place of what this one was to refresh. A person's wish is later.
+    /// Ends a refresh in progress, because another machine's session replaces the tokens. A person's login or logout
+    /// continues, because it is later.
     mutating func superseded() -> [Effect] {
         switch change {
         case .waiting(.login, _), .waiting(.logout, _), .under(.login), .under(.logout), .none: []
@@ -203,7 +206,7 @@ extension SharedCore {
                 let mark = observations.isNotShared ? [deed(.markShared(identity, waiting))] : []
                 return (step(.forget(identity)) ?? []) + mark + end(.done)
             }
-            // A logout of this machine that has another era now.
+            // This machine's own logout, which has a later era now.
             if holding.isEnded, holding.identity?.id == identity.id {
                 let isKnown = machine.seen?.facts.identity == identity
                 return [deed(.renumber(identity))] + (isKnown ? [deed(.markShared(identity, .shared))] : [])
@@ -231,7 +234,7 @@ extension SharedCore {
         switch (notice, machine.held) {
         case (.notShared, .ended(let identity)):
             let effects = tell(observations.saidOfLogout(values.problem, now))
-            // The command that logs out forgets the token first.
+            // The command that logs out has not forgotten the token yet.
             if case .under(.logout) = change { return effects }
             return wasShared ? effects + [deed(.markShared(identity, waiting))] : effects
         case (.notShared, .tokens(let identity)):
@@ -248,28 +251,27 @@ extension SharedCore {
 
     func tell(_ news: SharedNews?) -> [Effect] { news.map { [.tell($0)] } ?? [] }
 
-    /// That the API refused what the engine has.
+    /// What is known about the API's refusal of the engine's tokens.
     private var lastRefusal: SharedRefusal {
-        let silent = machine.seen.flatMap { values[$0.version]?.session?.silent } ?? []
-        return SharedRefusal(silent: silent.map(\.description))
+        SharedRefusal(silent: machine.seen.flatMap { values[$0.version]?.session?.silent } ?? [])
     }
 
-    /// Whose claim this machine's takes the place of.
+    /// The machine whose claim this one's replaces; nil if there is none.
     private var silentOne: ProcessName? {
         guard case .takenOver(let by) = doubt else { return nil }
-        return ProcessName(by)
+        return by
     }
 
     // MARK: Whether the engine takes what is written
 
-    /// The engine compared, and wrote or would have.
+    /// The engine accepts writes: it compared the value, and has written or would have.
     mutating func wrote() -> [Effect] {
         let news = observations.wrote()
         return (news == .writable ? [.engineIsBack] : []) + tell(news)
     }
 
-    /// An engine that refuses what is written is asked again by itself: nobody may have anything to write. What is
-    /// expected was never there.
+    /// Asks an engine that rejected a write whether it still does, because no real write may be due for long. The swap
+    /// expects a value that never existed.
     mutating func probe(_ now: Int64) -> [Effect] {
         guard let due = observations.probeAt, due <= now else { return [] }
         observations.probes(now)
@@ -286,7 +288,7 @@ extension SharedCore {
         }
     }
 
-    /// Nil without a change that could take it.
+    /// Nil if no change is in progress that could perform the step.
     func step(_ step: SharedStep) -> [Effect]? {
         guard case .under = change else { return nil }
         return [.put(.step(step))]
@@ -333,8 +335,8 @@ extension SharedCore {
         return [.swap(expecting: expecting.flatMap { values[$0.version]?.value }, bytes: bytes, after: pause)]
     }
 
-    /// Many machines write at once, and one of them is the first: the others find that soon. An engine that answers so
-    /// for ever is not asked without a pause.
+    /// The pause before the next swap, in nanoseconds. When many machines write at once, one wins and the others soon
+    /// notice. An engine that reports a conflict for ever must not be asked without a pause.
     static func pause(afterConflicts count: Int) -> Int64 {
         guard count >= 8 else { return 0 }
         return Duration.milliseconds(10 << min(count - 8, 7)).wholeNanoseconds
@@ -342,7 +344,7 @@ extension SharedCore {
 }
 
 extension SharedWish {
-    /// It is of what the session holds.
+    /// Whether it applies only to the tokens that the session held when it was asked for.
     var needsStep: Bool {
         switch self {
         case .refresh, .look: true

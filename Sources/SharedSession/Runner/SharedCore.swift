@@ -1,33 +1,35 @@
 import Credentials
 import Platform
 
-/// What the protocol's thread knows, and what it does because of what it hears. Pure but for the dice.
+/// The state of the protocol's thread: the machine, the values it refers to, and the change of this process. Turns each
+/// event into effects. Performs no I/O; its only impurity is randomness.
 struct SharedCore: Sendable {
-    /// What is to be done because of an event, in that order.
+    /// What the caller must do because of an event, in order.
     enum Effect: Sendable {
         case get
-        /// Once that many nanoseconds have passed.
+        /// Swap the engine's value after that many nanoseconds.
         case swap(expecting: StoredValue?, bytes: [UInt8], after: Int64)
-        /// The same, where nothing can be expected: tells whether the engine would write.
+        /// Swap with an expected value that never existed, to learn whether the engine accepts writes.
         case probe(expecting: StoredValue, bytes: [UInt8])
         case watch
-        /// For the session's thread.
+        /// Hand the item to the session's thread.
         case put(SharedDesk.Item)
         case engineIsBack
         case tell(SharedNews)
     }
 
-    /// A change of this process.
+    /// The change that this process makes to its session.
     enum Change {
         case none
-        /// It begins when nothing else is on its way to the session, if that still holds the same tokens.
+        /// It begins once nothing else is on its way to the session, provided that the session still holds the same
+        /// tokens.
         case waiting(SharedWish, of: HeldTokens)
         case under(Work)
     }
 
     enum Work {
         case refresh
-        /// Before it can be refreshed, what this machine has becomes the session of all.
+        /// This machine's session becomes the shared one first, so that it can be refreshed.
         case join
         case login
         case logout
@@ -36,57 +38,57 @@ struct SharedCore: Sendable {
 
     enum Denial {
         case none
-        /// Told here; the engine does not say so yet.
+        /// Reported here; the engine does not say so yet.
         case said(SharedIdentity)
         /// The engine says so.
         case seen(SharedIdentity)
     }
 
-    /// Whether what is heard of the engine is news.
+    /// How current the watch's reports are.
     enum Touch {
-        /// The watch hears nothing.
+        /// The watch is not connected.
         case none
-        /// It hears, and has not told yet what there was before, or nobody could read that.
+        /// The watch is connected, but has not reported the current value yet, or the value could not be read.
         case connected
-        /// It told of these tokens, or of their logout, last: what follows is new.
+        /// The watch last reported these tokens, or their logout. The next report is news.
         case close(SharedIdentity)
     }
 
     enum Life {
-        /// Nothing was asked of the engine yet.
+        /// Nothing has been asked of the engine yet.
         case new
         case begun
-        /// Begins nothing more.
+        /// No further change begins.
         case closed
     }
 
     var machine: SharedState
     var values: SharedValues
-    /// What the session holds.
+    /// The session's record.
     var local = SessionRecord()
     var change = Change.none
     var life = Life.new
     var isKept = false
-    /// Deeds that the session has not carried out yet.
+    /// The number of deeds that the session has not carried out yet.
     var outstanding = 0
-    /// The tokens that the API refused to refresh, as this machine was told.
+    /// The tokens whose refresh the API refused, as far as this machine knows.
     var denial = Denial.none
-    /// What is known of the last refresh of what is held, for whoever sends the next.
+    /// What is known about the last refresh of the held tokens. The next sender needs it.
     var doubt = SharedDoubt.none
-    /// What was this machine's own before it was to become the session of all.
+    /// This machine's own session, while it becomes the shared one.
     var joining: SessionRecord?
     var touch = Touch.none
-    /// For how many seconds the issuer wants to be left alone, as it said to this machine's refresh.
+    /// For how many seconds the issuer wants no request, as it told this machine.
     var retryAfter: Int?
-    /// Until when it does, as it said to another machine that refreshed those tokens.
+    /// Until when the issuer wants no request for those tokens, as it told another machine.
     var bar: (of: SharedIdentity, until: Int64)?
-    /// The value that is being written.
+    /// The value that the swap in progress writes.
     var writing: SharedValues.Known?
-    /// How many writes of what is under way found another value than they expected.
+    /// How many swaps of the current change have ended in a conflict.
     var conflicts = 0
     var observations: SharedObservations
 
-    /// This machine's clock, in seconds since 1970: set before each event.
+    /// This machine's clock, in seconds since 1970. Set before each event.
     var wall = 0
 
     init(_ machine: SharedState, _ values: SharedValues, _ observations: SharedObservations) {
@@ -100,13 +102,13 @@ struct SharedCore: Sendable {
         return observations.status(seen?.0, revision: seen?.1, problem: values.problem, now: now)
     }
 
-    /// The engine was read, or cannot be.
+    /// Whether the engine has been read, or cannot be.
     var hasAsked: Bool { machine.hasLooked || observations.isLost }
 
-    /// Nothing is under way that another machine must learn of.
+    /// Whether nothing is in progress that another machine must learn of.
     var isAtRest: Bool { !machine.isOwing && outstanding == 0 }
 
-    /// When `timePassed` is to be told; nil where nothing waits.
+    /// When `timePassed` is due; nil if nothing waits.
     var wakeAt: Int64? { [machine.wakeAt, observations.probeAt].compactMap(\.self).min() }
 
     // MARK: What is heard
@@ -115,13 +117,13 @@ struct SharedCore: Sendable {
         let former = local
         local = record
         let effects = settled([], now)
-        // Somebody put in tokens that nobody shares.
+        // Somebody put in tokens that were never shared.
         guard isKept, case .begun = life, case .none = change, outstanding == 0, hasOwn, former.held != record.held
         else { return effects }
         return effects + settled(handle(.joins, now), now)
     }
 
-    /// From now on this machine keeps step with the others.
+    /// Keeps the session in step with the other machines from now on.
     mutating func begin(now: Int64) -> [Effect] {
         guard case .new = life else { return [] }
         isKept = true
@@ -129,7 +131,7 @@ struct SharedCore: Sendable {
         return settled(effects, now)
     }
 
-    /// What the others did not know when this machine ended, of what it holds: the engine may be away still.
+    /// Restores, after a restart, that the others did not know what is held. The engine may still be away.
     private mutating func recallsUnshared(_ now: Int64) -> SharedNews? {
         guard local.isNotShared, !observations.isNotShared else { return nil }
         return switch holding {
@@ -149,7 +151,7 @@ struct SharedCore: Sendable {
         guard case .new = life else { return [] }
         life = .begun
         let effects = [.watch] + adoptFile(now)
-        // A command says nothing of it, and takes the mark away once the others know.
+        // A command does not report this, but clears the mark once the others know.
         _ = recallsUnshared(now)
         return effects
     }
@@ -161,7 +163,7 @@ struct SharedCore: Sendable {
         return settled(start(now), now)
     }
 
-    /// Other keys open and seal from now on.
+    /// Uses other keys to open and seal from now on.
     mutating func use(_ seal: SharedSeal, now: Int64) -> [Effect] {
         values.use(seal)
         guard case .begun = life, machine.isIdle else { return [] }
@@ -170,7 +172,7 @@ struct SharedCore: Sendable {
 
     mutating func close(now: Int64) -> [Effect] {
         life = .closed
-        // What the API may have answered already is saved, and shared if that is possible.
+        // A change whose answer the API may have sent already is saved and, if possible, shared.
         guard !machine.isChanging else { return [] }
         return end(.failed(.closed))
     }
@@ -182,7 +184,7 @@ struct SharedCore: Sendable {
     }
 
     mutating func took(_ event: SharedState.Event, now: Int64) -> [Effect] {
-        // A login that came to nothing decides nothing any more: what is there is looked at as before it.
+        // A login that brought no tokens ends here. The engine's value is then examined as before the login.
         var ended: [Effect] = []
         if event == .saved(.nothing), case .under(.login) = change { ended = end(.settled) }
         return settled(ended + handle(event, now), now)
@@ -204,13 +206,14 @@ struct SharedCore: Sendable {
         }
     }
 
-    /// What must not be replaced by another customer's session, and never was shared. Whoever logs in decides.
+    /// The session that must not be replaced by another customer's, because it was never shared. Empty during a login,
+    /// because whoever logs in decides.
     var own: SessionRecord {
         switch change {
         case .waiting(.login, _), .under(.login): SessionRecord()
         case .none, .waiting, .under:
             if machine.note.weight == .wish, machine.held.isTokens {
-                // A person did decide, and it waits.
+                // A person has decided, and the decision waits to be shared.
                 SessionRecord()
             } else {
                 machine.isJoining ? joining ?? local : local
@@ -265,7 +268,7 @@ struct SharedCore: Sendable {
         case .connected:
             touch = .connected
             let effects = [.engineIsBack] + tell(observations.answered())
-            // Silence is counted anew.
+            // The silence of other machines is measured anew.
             return effects + settled(handle(.disconnected, now) + handle(.connected, now), now)
         case .changed(let value):
             let reading = values.reading(value, own: own)

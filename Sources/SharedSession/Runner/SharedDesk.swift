@@ -1,16 +1,16 @@
 import Credentials
 import Threads
 
-/// Where the protocol lays down what the session's thread is to do, in order.
+/// The queue from the protocol's thread to the session's thread.
 ///
-/// *Threading*: `put` from the protocol's thread; the rest from the session's.
+/// *Threading*: `put` on the protocol's thread, everything else on the session's.
 final class SharedDesk: Sendable {
     enum Item: Sendable {
-        /// What another machine did.
+        /// A deed of another machine.
         case deed(SharedDeed)
-        /// The next step of the change that is under way.
+        /// The next step of the change in progress.
         case step(SharedStep)
-        /// The change is over.
+        /// The end of the change.
         case end(SharedEnding)
     }
 
@@ -20,17 +20,17 @@ final class SharedDesk: Sendable {
     }
 
     private enum Reader {
-        /// Whoever puts something down must call the session.
+        /// Nobody reads. Whoever adds an item must call the session.
         case none
-        /// The session's thread makes a change, and comes by itself.
+        /// The session's thread makes a change, and will take the item by itself.
         case changing
-        /// The same, and it waits.
+        /// The same, and it is waiting for an item.
         case waiting(Latch<Void>)
     }
 
     private let pile = Guarded(Pile())
 
-    /// True if the session must be called.
+    /// Adds an item. Returns true if the session must be called.
     func put(_ item: Item) -> Bool {
         pile.with { pile in
             pile.items.append(item)
@@ -49,7 +49,7 @@ final class SharedDesk: Sendable {
         pile.with { $0.reader = .changing }
     }
 
-    /// True if something is left that the session must be called for.
+    /// Returns true if items are left for which the session must be called.
     func endChange() -> Bool {
         pile.with { pile in
             pile.reader = .none
@@ -57,7 +57,7 @@ final class SharedDesk: Sendable {
         }
     }
 
-    /// Waits for the next item. Between `beginChange` and `endChange`.
+    /// Waits for the next item. Call between `beginChange` and `endChange`.
     func take() -> Item {
         while true {
             let latch = Latch<Void>()
@@ -71,12 +71,12 @@ final class SharedDesk: Sendable {
         }
     }
 
-    /// The next item that needs no change; nil if there is none, or a change is under way that comes to it.
+    /// The next deed outside a change. Nil if there is none, or if a change in progress will take it.
     func takeDeed() -> SharedDeed? {
         pile.with { pile in
             guard case .none = pile.reader else { return nil }
             while !pile.items.isEmpty {
-                // What belongs to a change that is over is nobody's.
+                // Steps of a change that has ended have no receiver.
                 if case .deed(let deed) = pile.items.removeFirst() { return deed }
             }
             return nil

@@ -1,11 +1,12 @@
 import Platform
 
-/// Looks whether the key file is another than the one that was read.
+/// Detects changes of the key file.
 struct SharedKeyWatch: Sendable {
     enum News: Sendable {
         case none
         case changed(SharedSeal)
-        /// It is another, and cannot be used: the keys that were read stay. Told once for each reason.
+        /// The changed file cannot be used, and the keys that were read before stay in use. Reported once for each
+        /// reason.
         case unusable(String)
     }
 
@@ -22,7 +23,7 @@ struct SharedKeyWatch: Sendable {
     private var version: Version?
     private var told: String?
 
-    /// `name` is the session's, `place` its key in the engine.
+    /// `name` is the session's name, `place` the engine's key for its value.
     init(path: String, name: String, place: String) {
         self.path = path
         self.name = name
@@ -30,7 +31,7 @@ struct SharedKeyWatch: Sendable {
         version = Self.version(path)
     }
 
-    /// One stat(2) while nothing changed.
+    /// Reads the file if it has changed; otherwise performs one stat(2).
     mutating func look() -> News {
         let now = Self.version(path)
         guard now != version || told != nil else { return .none }
@@ -49,7 +50,7 @@ struct SharedKeyWatch: Sendable {
         var information = stat()
         guard unsafe stat(path, &information) == 0 else { return nil }
         #if os(Linux)
-        // Of a change of its mode, too.
+        // The change time covers a change of the mode, too.
         let time = information.st_ctim
         #else
         let time = information.st_ctimespec

@@ -1,15 +1,16 @@
 import Credentials
 
-/// What people may want to know of a session that machines share. Told on the protocol's thread; holds no secret.
+/// An event of a shared session that people may want to know about. Reported on the protocol's thread; contains no
+/// secret.
 public enum SharedNews: Equatable, Sendable {
-    /// The engine answers, after it did not, or for the first time.
+    /// The engine answers again, after it did not.
     case reachable
     case unreachable(SharedStoreFailure)
-    /// The engine can be read, and refuses what is written.
+    /// The engine can be read, but rejects writes.
     case readOnly(SharedStoreFailure)
-    /// It takes what is written again.
+    /// The engine accepts writes again.
     case writable
-    /// A part of the configuration cannot work, while the rest does.
+    /// A part of the configuration cannot work although the store does.
     case misconfigured(SharedStoreFailure)
     /// The engine has a record that this machine neither uses nor replaces.
     case unusable(reason: String)
@@ -17,26 +18,26 @@ public enum SharedNews: Equatable, Sendable {
     case notShared(reason: String?)
     /// Somebody logged out here, and the other machines do not know.
     case logoutNotShared(reason: String?)
-    /// They know it now.
+    /// The other machines know it now.
     case shared
     /// The machine that claimed the refresh was silent for too long.
     case takesOver(from: String)
-    /// Another machine has taken over what this one refreshes.
+    /// Another machine has taken over this machine's refresh.
     case takenOver
-    /// The engine had forgotten what this machine has.
+    /// The engine had lost what this machine holds.
     case putsBack
-    /// Another machine's token took the place of this one's.
+    /// Another machine's token has replaced this one's.
     case drops
-    /// The key file is another; or why it cannot be used, and the keys that were read stay.
+    /// The key file has changed. `problem` says why it cannot be used; the keys that were read before stay in use then.
     case keys(problem: String?)
-    /// The claim was known too late to refresh under it.
+    /// The claim was confirmed too late to refresh under it.
     case tooLate
-    /// The engine is another one than before, or holds another object, as two names of it tell.
+    /// The engine was replaced by another one. The values are their identifiers.
     case engineReplaced(from: String, to: String)
 }
 
 extension SharedFailure {
-    /// `problem` is why the engine did not do what it was asked for, and `verdict` what is known if the API refused.
+    /// `problem` says why the engine did not do what it was asked for, and `verdict` what is known if the API refused.
     init(_ refusal: SharedState.Refusal, _ problem: String?, _ isReadOnly: Bool, _ verdict: SharedRefusal) {
         switch refusal {
         case .unreachable where isReadOnly: self = .readOnly(problem ?? "it refuses what is written")

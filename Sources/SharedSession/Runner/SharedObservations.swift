@@ -1,33 +1,33 @@
 import Credentials
 import Platform
 
-/// What is known of the engine and of what was done with it, for people and metrics.
+/// What is known about the engine and the use of it, for the log, the status and the metrics.
 struct SharedObservations: Sendable {
     private enum Link {
         case unknown
         case open
-        /// It was read since it refused the last write.
+        /// The engine has been read since it rejected the last write.
         case readOnly(SharedStoreFailure)
         case lost
     }
 
-    /// How often an engine that refuses what is written is asked whether it still does, in nanoseconds.
+    /// The interval, in nanoseconds, at which an engine that rejected a write is asked whether it still does.
     private static let probeInterval: Int64 = 10_000_000_000
 
     private let engine: String
     private let name: String
     private var link = Link.unknown
     private var failure: SharedStoreFailure?
-    /// When the engine is asked whether it takes what is written; nil unless it refuses that.
+    /// When the engine is to be asked whether it accepts writes; nil unless it rejected one.
     private(set) var probeAt: Int64?
-    /// The claim that the engine's record carries, and when it was first seen.
+    /// The claim in the engine's record, and when it was first seen.
     private var claim: (claim: SharedClaim, since: Int64)?
-    /// What the others do not know, and since when.
+    /// What the other machines do not know, and since when.
     private var unshared: (what: SharedStatus.Unshared.What, since: Int64)?
-    /// When a token of another machine was heard of that is not in use yet.
+    /// When another machine's token was read that is not in use yet.
     private var adoptingSince: Int64?
     private var counts = SharedStatus.Counts()
-    /// Why the engine's record cannot be used, as it was told last.
+    /// The last reported reason why the engine's record cannot be used.
     private var toldUnusable: String?
 
     init(engine: String, name: String) {
@@ -42,15 +42,15 @@ struct SharedObservations: Sendable {
 
     var problem: String? { trouble?.detail }
 
-    /// The engine did not answer when it was asked last.
+    /// Whether the last read failed.
     var isLost: Bool { if case .lost = link { true } else { false } }
 
-    /// It can be read, and refuses what is written.
+    /// Whether the engine can be read, but rejects writes.
     var isReadOnly: Bool { if case .readOnly = link { true } else { false } }
 
     // MARK: The engine
 
-    /// It was read.
+    /// A read succeeded.
     mutating func answered() -> SharedNews? {
         failure = nil
         switch link {
@@ -64,24 +64,24 @@ struct SharedObservations: Sendable {
         }
     }
 
-    /// It compared a value, and would have written.
+    /// The engine compared a value, and has written or would have.
     mutating func wrote() -> SharedNews? {
         guard isReadOnly else { return answered() }
         (failure, link, probeAt) = (nil, .open, nil)
         return .writable
     }
 
-    /// It cannot be read.
+    /// A read failed.
     mutating func failed(_ new: SharedStoreFailure) -> SharedNews? {
         let isNews = !isLost || failure?.detail != new.detail
         (failure, link, probeAt) = (new, .lost, nil)
         return isNews ? .unreachable(new) : nil
     }
 
-    /// It is being asked whether it takes what is written.
+    /// The engine is being asked whether it accepts writes.
     mutating func probes(_ now: Int64) { probeAt = now.adding(saturating: Self.probeInterval) }
 
-    /// It did not write, for a reason that reading does not tell of. `isOurs`: the value was not even sent.
+    /// A write failed although reads may succeed. `isOurs` says that the value was not even sent.
     mutating func refusedWrite(_ new: SharedStoreFailure, isOurs: Bool = false, _ now: Int64) -> SharedNews? {
         let former: SharedStoreFailure?
         switch (link, new.kind) {
@@ -90,7 +90,7 @@ struct SharedObservations: Sendable {
         case (.readOnly(let refusal), _): former = refusal
         }
         (failure, link) = (new, .readOnly(new))
-        // What this machine cannot write the next token set may allow: there is nothing to ask for.
+        // The cause is this machine's value, so that asking the engine is of no use.
         probeAt = isOurs ? nil : now.adding(saturating: Self.probeInterval)
         return former?.detail == new.detail ? nil : .readOnly(new)
     }
@@ -109,10 +109,10 @@ struct SharedObservations: Sendable {
         }
     }
 
-    /// Another machine's token was heard of.
+    /// Another machine's token was read.
     mutating func adopts(_ now: Int64) { adoptingSince = now }
 
-    /// What was heard of is in use.
+    /// That token is in use.
     mutating func adopted(_ now: Int64) {
         guard let since = adoptingSince else { return }
         adoptingSince = nil
@@ -153,11 +153,11 @@ struct SharedObservations: Sendable {
             return .drops
         case .tooLate: return .tooLate
         case .unreadable:
-            // Whoever writes it again and again need not fill the log.
+            // Whoever writes the same record again and again must not fill the log.
             let reason = problem ?? "it cannot be used"
             defer { toldUnusable = reason }
             return toldUnusable == reason ? nil : .unusable(reason: reason)
-        // The session says so itself; nothing is lost by what came too late.
+        // The session reports this itself, and a late event loses nothing.
         case .notSaved, .ignored: return nil
         }
     }
@@ -166,10 +166,10 @@ struct SharedObservations: Sendable {
         unshared = (what, unshared?.since ?? now)
     }
 
-    /// What was done here the others do not know.
+    /// Whether the other machines do not know something that was done here.
     var isNotShared: Bool { unshared != nil }
 
-    /// What is in use came from elsewhere.
+    /// What is in use came from another machine.
     mutating func hasNothingOfItsOwn() { unshared = nil }
 
     // MARK: Status

@@ -2,24 +2,25 @@ public import Credentials
 import Platform
 import Threads
 
-/// Shares a session through an engine: runs the protocol on a thread of its own, between the engine and the session.
+/// Shares a session through an engine. Runs the protocol on a thread of its own, between the engine's store and the
+/// session.
 ///
-/// *Threading*: see `SessionSharing`. Holds its session weakly; the session holds it.
+/// *Threading*: see `SessionSharing`. *Ownership*: the session owns it; it refers to the session weakly.
 public final class SharedRunner: SessionSharing {
     public struct Options: Sendable {
         /// `etcd` or `kubernetes`.
         public var engine: String
-        /// The session's name there.
+        /// The session's name in the engine.
         public var name: String
         public var seal: SharedSeal
-        /// Its key in the engine.
+        /// The engine's key for the value.
         public var place: String
-        /// The file with the keys. It is read again when it changes.
+        /// The path of the key file, which is read again when it changes.
         public var keyFile: String
         /// The origin of the API that the session is for.
         public var origin: String
         public var timing: SharedTiming
-        /// How often the key file is looked at.
+        /// The interval at which the key file is examined.
         public var keyInterval = Duration.seconds(5)
 
         public init(
@@ -50,7 +51,7 @@ public final class SharedRunner: SessionSharing {
         var whenAtRest: Latch<Void>?
     }
 
-    /// How long a result may keep a process that ends, where the engine does not answer.
+    /// How long a process that ends waits for an engine that does not answer, in order to share its last result.
     private static let patienceAtEnd = Duration.seconds(3)
 
     private let store: any SharedStore
@@ -105,7 +106,7 @@ public final class SharedRunner: SessionSharing {
         lookAtKeys()
     }
 
-    /// Whoever changes the keys of a fleet need not start each machine again.
+    /// Reads changed keys, so that a fleet's keys can be replaced without a restart of each machine.
     private func lookAtKeys() {
         switch keys.with({ $0.look() }) {
         case .none: break
@@ -147,7 +148,7 @@ public final class SharedRunner: SessionSharing {
         let latch = Latch<Void>()
         timer.with { $0.whenAtRest = latch }
         let limit = min(timeout, Self.patienceAtEnd)
-        // Each of them ends the wait; the thread does this after all that it was handed before.
+        // Any event ends the wait if nothing is left to share. This one runs after all events that are already queued.
         let isRunning = post { _, _ in [] }
         thread.executeLater(limit.wholeNanoseconds) { latch.set(()) }
         if timeout > .zero, isRunning { latch.wait() }
@@ -176,7 +177,8 @@ public final class SharedRunner: SessionSharing {
 
     // MARK: The protocol's thread
 
-    /// Tells the protocol of an event, on its thread. `now` is read when the event is handled. False when it has ended.
+    /// Runs `event` on the protocol's thread, and performs its effects. `now` is read there. Returns false if the
+    /// thread has ended.
     @discardableResult
     private func post(_ event: @escaping @Sendable (inout SharedCore, _ now: Int64) -> [SharedCore.Effect]) -> Bool {
         thread.execute { [weak self] in self?.handle(event) }
@@ -216,7 +218,7 @@ public final class SharedRunner: SessionSharing {
         }
     }
 
-    /// Waits for the moment. One that comes too early, or for nothing any more, does no harm.
+    /// Schedules `timePassed`. One that comes early, or after its reason has gone, does no harm.
     private func wake(at due: Int64?) {
         guard let due else { return }
         let now = clock.elapsed()
@@ -242,7 +244,7 @@ public final class SharedRunner: SessionSharing {
                 guard let self else { return }
                 while let deed = desk.takeDeed() { carryOut(deed, isLocked: false) }
             } ?? false
-        // Without a session nothing is left to be in step with.
+        // There is no session left to keep in step.
         if !isTaken { post { $0.carriedOut(now: $1) } }
     }
 

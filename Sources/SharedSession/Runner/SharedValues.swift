@@ -1,8 +1,7 @@
 import Credentials
 import Platform
 
-/// The values of the engine that the protocol speaks of, with what they hold: numbered, opened and sealed. Decides
-/// only.
+/// The engine's values that the machine refers to: numbered, opened and sealed. Performs no I/O.
 struct SharedValues: Sendable {
     struct Known: Sendable {
         var value: StoredValue
@@ -11,9 +10,9 @@ struct SharedValues: Sendable {
         var session: SealedSession?
     }
 
-    /// Why there is nothing to write.
+    /// Why no record can be written.
     enum Unwritable: Error {
-        /// This machine has not got those tokens.
+        /// This machine does not hold those tokens.
         case notHere
         case tooLong
         case notSealed
@@ -29,7 +28,7 @@ struct SharedValues: Sendable {
         }
     }
 
-    /// What helps where a value is none that can be read.
+    /// What to do about a value that cannot be read.
     private static let reset =
         "Put back the former value, or take this one away, so that a machine puts back its own: squire shared reset"
 
@@ -37,7 +36,7 @@ struct SharedValues: Sendable {
     /// The origin of the API that this machine's session is for.
     let origin: String
     let keyFile: String
-    /// Where the session is shared, as session files say it.
+    /// The place where the session is shared, as session files spell it.
     let place: String
     private var last: UInt64 = 0
     private var known: [UInt64: Known] = [:]
@@ -55,13 +54,13 @@ struct SharedValues: Sendable {
 
     subscript(version: UInt64) -> Known? { known[version] }
 
-    /// Forgets all but what the protocol may still speak of.
+    /// Forgets all values but those that the machine may still refer to.
     mutating func forget(allBut versions: [UInt64]) {
         known = known.filter { versions.contains($0.key) }
     }
 
-    /// What a value says; nil where there is none. `own` is what this machine has: another customer's session does not
-    /// take the place of one that was never shared.
+    /// Interprets a value; nil means that there is none. `own` is this machine's session, which another customer's must
+    /// not replace if it was never shared.
     mutating func reading(_ value: StoredValue?, own: SessionRecord) -> SharedReading {
         problem = nil
         guard let value else { return .absent }
@@ -112,7 +111,8 @@ struct SharedValues: Sendable {
         return .record(SharedView(facts, version: version))
     }
 
-    /// What was never shared here, or would take the place of what the engine has: only a person decides so.
+    /// Whether `own` was never shared, or would replace the engine's session. Only a person may decide that another
+    /// customer's session is used then.
     private func isForeign(_ own: SessionRecord, to there: SharedIdentity) -> Bool {
         switch own.localHolding(in: place) {
         case .own, .elsewhere: true
@@ -127,12 +127,13 @@ struct SharedValues: Sendable {
         return (last, new)
     }
 
-    /// The number of a value that was written.
+    /// Assigns a number to a value that was written.
     mutating func written(_ new: Known) -> UInt64 { note(new).0 }
 
-    /// The record that is to be written where the engine has `expecting`: the same tokens in another state, or what
-    /// `own` holds, at that second since 1970. `retryAfter` is what the issuer said to the claim that ends, and `silent`
-    /// whose claim a new one takes the place of. Throws if this machine has not got it, or it cannot be sealed.
+    /// The record to write over `expecting`: the same tokens in another state, or those of `own`. `wall` is the time in
+    /// seconds since 1970. `retryAfter` is the pause that the issuer asked the ending claim's machine for, and `silent`
+    /// the machine whose claim a new one replaces. Throws if this machine does not hold the tokens, or cannot seal
+    /// them.
     func record(
         _ new: SharedFacts,
         expecting: SharedView?,
@@ -167,8 +168,8 @@ struct SharedValues: Sendable {
         }
     }
 
-    /// The same tokens in another state. Anew under the seal where that vouches for the state, and where this machine
-    /// knows of an answer that was lost: whoever spends the tokens next must.
+    /// The same tokens in another state. They are sealed again if the seal covers the state, or if this machine knows
+    /// of a lost answer, which the next sender must know.
     private func record(
         _ new: SharedFacts,
         _ there: Known,

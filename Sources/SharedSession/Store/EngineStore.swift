@@ -1,12 +1,12 @@
 import Threads
 
-/// What keeps a shared value, by whichever engine: calls are made one after another on a thread of their own, and the
-/// watch has another. Each call has a connection of its own, which tells a write that was not sent from one that may have
-/// been. See the initializers of each engine.
+/// The store of a shared value in either engine. Calls run one after another on one thread, and the watch runs on
+/// another. Each call uses a new connection, so that a write that was never sent can be told from one that may have
+/// arrived. The initializers describe the engines.
 ///
-/// *Threading*: see `SharedStore`. `done` runs on the thread of the calls, `tell` on that of the watch.
+/// *Threading*: see `SharedStore`. `done` runs on the calls' thread, `report` on the watch's.
 public final class EngineStore: ManagedStore {
-    /// When the system starts no thread for the watch, it is asked again after that.
+    /// When to try again to start the watch, in nanoseconds, if no thread could be created.
     private static let threadRetry: Int64 = 5_000_000_000
 
     private let client: any StoreClient
@@ -50,17 +50,17 @@ public final class EngineStore: ManagedStore {
         done(.failed(.stopped))
     }
 
-    public func watch(_ tell: @escaping @Sendable (SharedStoreNews) -> Void) {
+    public func watch(_ report: @escaping @Sendable (SharedStoreNews) -> Void) {
         let (client, calls) = (client, calls)
         let hasThread = watching.with { watching in
             guard case .no = watching else { return true }
-            let thread = StoppableThread(name: "\(client.name)-watch") { StoreWatch(client, calls, tell).run($0) }
+            let thread = StoppableThread(name: "\(client.name)-watch") { StoreWatch(client, calls, report).run($0) }
             guard let thread else { return false }
             watching = .running(thread)
             return true
         }
         guard !hasThread else { return }
-        calls.executeLater(Self.threadRetry) { [weak self] in self?.watch(tell) }
+        calls.executeLater(Self.threadRetry) { [weak self] in self?.watch(report) }
     }
 
     public func stop() {
@@ -69,8 +69,8 @@ public final class EngineStore: ManagedStore {
             defer { watching = .stopped }
             return watching
         }
-        // A call under way ends with the request that it makes.
-        _ = calls.finish(timeout: client.patience * 2)
+        // The request of a call in progress has a time limit of its own.
+        _ = calls.finish(timeout: client.requestTimeout * 2)
         if case .running(let thread) = former { thread.stop() }
     }
 }

@@ -1,9 +1,9 @@
-/// What people do by hand to the engine, beside the protocol's three calls.
+/// A store with the operations that a person needs besides the protocol's three calls.
 public protocol ManagedStore: SharedStore {
-    /// Which server answered last; nil before, and where the engine is one server.
+    /// The server that answered last. Nil before the first answer, and for an engine that is one server.
     var member: String? { get }
 
-    /// Takes the value away where it is still `expecting`, in its revision and each of its bytes. Each machine puts back
-    /// what it holds: this is no logout.
+    /// Deletes the value if it is still `expecting`, in its revision and all its octets. This is not a logout: each
+    /// machine puts back the session that it holds.
     func remove(expecting: StoredValue, _ done: @escaping @Sendable (SwapOutcome) -> Void)
 }

@@ -1,36 +1,36 @@
 import Credentials
 
-/// The engine that many machines share one session through: it keeps one value, writes it by comparison only, and tells
-/// of changes.
+/// The engine through which many machines share one session. It keeps one value, writes it only by compare-and-swap,
+/// and reports changes.
 ///
-/// *Threading*: call from any thread. `done` and `tell` run on threads of the store, each `done` exactly once, and must
-/// not wait: hand over to a thread of your own.
+/// *Threading*: call from any thread. `done` and `report` run on the store's threads, each `done` exactly once, and must
+/// not block.
 public protocol SharedStore: Sendable {
-    /// Reads the value, never an old one. Nil where the key is absent.
+    /// Reads the latest value, never a stale one. Nil if the key is absent.
     func get(_ done: @escaping @Sendable (Result<StoredValue?, SharedStoreFailure>) -> Void)
 
-    /// Writes `bytes` where the value is still `expecting`, in its revision and each of its bytes; nil means that the
-    /// key must be absent.
+    /// Writes `bytes` if the value is still `expecting`, in its revision and all its octets. Nil means that the key
+    /// must be absent.
     func swap(
         expecting: StoredValue?,
         with bytes: [UInt8],
         _ done: @escaping @Sendable (SwapOutcome) -> Void
     )
 
-    /// Tells of the value and its changes until `stop`, in order and from one thread. Call once.
-    func watch(_ tell: @escaping @Sendable (SharedStoreNews) -> Void)
+    /// Reports the value and its changes, in order and from one thread, until `stop`. Call once.
+    func watch(_ report: @escaping @Sendable (SharedStoreNews) -> Void)
 
-    /// What is set up in a way that cannot work, while the rest does; nil if nothing is known of it.
+    /// A part of the configuration that cannot work although the store does; nil if none is known.
     var misconfiguration: SharedStoreFailure? { get }
 
-    /// Ends the watch and waits for what is being done, a few seconds at most. What is asked later fails with `stopped`.
+    /// Ends the watch and waits a few seconds at most for calls in progress. Later calls fail with `stopped`.
     func stop()
 }
 
-/// A value as the engine has it.
+/// A value that the engine keeps.
 public struct StoredValue: Equatable, Sendable {
     public var bytes: [UInt8]
-    /// Which write made it.
+    /// Identifies the write that stored it.
     public var revision: StoreRevision
 
     public init(bytes: [UInt8], revision: StoreRevision) {
@@ -38,14 +38,15 @@ public struct StoredValue: Equatable, Sendable {
         self.revision = revision
     }
 
-    /// What no engine has: a write that expects it tells whether the engine would write, and writes nothing.
+    /// A value that no engine has ever stored. A swap that expects it writes nothing, but reports whether the engine
+    /// accepts writes.
     public static func neverStored(_ revision: StoreRevision) -> StoredValue {
         StoredValue(bytes: Array("\(SharedID.random())".utf8), revision: revision)
     }
 }
 
-/// Which write made a value, in the engine's own words: for people, and for nothing but comparing whether it is the
-/// same. There is no order, and an engine that was restored may use a revision again.
+/// Identifies the write that stored a value, as the engine spells it. For display, and to compare for equality.
+/// Revisions have no order, and an engine that was restored may reuse one.
 public struct StoreRevision: Hashable, Sendable, CustomStringConvertible {
     public let description: String
 
@@ -54,22 +55,22 @@ public struct StoreRevision: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// What became of a write.
+/// The outcome of a write.
 public enum SwapOutcome: Equatable, Sendable {
     case written(revision: StoreRevision)
-    /// Nothing was written: this is what the engine has instead.
+    /// Nothing was written, because the engine has this value.
     case conflict(StoredValue?)
-    /// It may have been written, or may be yet. Only reading tells.
+    /// The value may have been written, or may still be. Only a read can tell.
     case unclear(SharedStoreFailure)
-    /// Nothing was written, nor will be.
+    /// Nothing was written, and nothing will be.
     case failed(SharedStoreFailure)
 }
 
-/// What a watch tells.
+/// A report of the watch.
 public enum SharedStoreNews: Equatable, Sendable {
-    /// The engine was read: from now on silence means that nothing changes. What it has follows unless it was told.
+    /// The engine was read: from now on silence means that nothing changes. `changed` follows if the value is new.
     case connected
     case changed(StoredValue?)
-    /// The engine cannot be read: silence means nothing until `connected`.
+    /// The engine cannot be read. Silence means nothing until `connected`.
     case lost(SharedStoreFailure)
 }

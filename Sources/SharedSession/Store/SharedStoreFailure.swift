@@ -3,32 +3,32 @@ public struct SharedStoreFailure: Error, Equatable, Sendable {
     public enum Kind: String, Sendable {
         /// No member answers.
         case unreachable
-        /// A member answers that the engine cannot: no quorum, no leader, no room.
+        /// A member answers, but the engine cannot serve: no quorum, no leader, no space.
         case unavailable
-        /// The user, the password, the role or the certificate is not enough.
+        /// The user, password, role or certificate does not permit it.
         case denied
-        /// Something is set up in a way that cannot work, here or there.
+        /// Something is misconfigured, on this machine or in the engine.
         case configuration
-        /// The answer is none that the engine gives.
+        /// The answer is not one that the engine gives.
         case damaged
         /// The store was stopped.
         case stopped
     }
 
     public var kind: Kind
-    /// One sentence for people, without its full stop. Holds no secret.
+    /// One sentence for people, without its full stop. Contains no secret.
     public var detail: String
-    /// What to do about it, a sentence or two.
+    /// What to do about it, in one or two sentences.
     public var advice: String
 
-    /// `advice` where more is known than its kind.
+    /// `advice` replaces the general advice for `kind`.
     public init(_ kind: Kind, _ detail: String, advice: String? = nil) {
         self.kind = kind
         self.detail = detail
         self.advice = advice ?? kind.advice
     }
 
-    /// The two, for people, without the last full stop.
+    /// Detail and advice for people, without the last full stop.
     public var words: String {
         "\(detail). \(advice.hasSuffix(".") ? String(advice.dropLast()) : advice)"
     }
@@ -37,7 +37,7 @@ public struct SharedStoreFailure: Error, Equatable, Sendable {
 }
 
 extension SharedStoreFailure.Kind {
-    /// What helps where no more is known.
+    /// General advice for this kind of failure.
     fileprivate var advice: String {
         switch self {
         case .unreachable: "Is it running, is this its address, and is nothing in between that cuts the connection?"

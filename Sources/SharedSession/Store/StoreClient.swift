@@ -1,44 +1,44 @@
 import Upstream
 
-/// Talks to one engine: what differs between engines, behind the calls and the watch that they share.
+/// The client of one engine: the part of `EngineStore` that differs between engines.
 ///
-/// *Threading*: `read`, `swap` and `remove` block and are called from one thread; the rest is called from any thread.
+/// *Threading*: `read`, `swap` and `remove` block, and are called from one thread. The rest is called from any thread.
 protocol StoreClient: Sendable {
-    /// How the engine's threads are called.
+    /// The prefix of the names of the engine's threads.
     var name: String { get }
-    /// How long one request may take.
-    var patience: Duration { get }
-    /// How often the value is read besides the watch, give or take half of it.
+    /// The time limit of one request.
+    var requestTimeout: Duration { get }
+    /// The interval of the reads beside the watch, randomized by half of it in both directions.
     var readInterval: Duration { get }
-    var streams: StreamManner { get }
+    var streams: StreamLifetime { get }
 
     func read() -> Result<StoreReading, SharedStoreFailure>
     func swap(expecting: StoredValue?, with bytes: [UInt8]) -> SwapOutcome
     func remove(expecting: StoredValue) -> SwapOutcome
-    /// Which server answered last; nil before, and where the engine is one server.
+    /// The server that answered last. Nil before the first answer, and for an engine that is one server.
     var member: String? { get }
 
-    /// The request of a watch that tells what comes after `position`.
+    /// The request of a watch that reports changes after `position`.
     func watch(after position: StorePosition) -> Result<StoreStream, SharedStoreFailure>
-    /// What one line of that endpoint's watch says.
+    /// Parses one line of the watch at `endpoint`.
     func line(_ bytes: [UInt8], at endpoint: String) -> StoreWatchLine
-    /// Why a request brought no stream, or no more of it.
+    /// Why a request opened no stream, or why its stream ended.
     func failure(
         _ end: BlockingRequest.Outcome,
         at endpoint: String
     ) -> SharedStoreFailure
-    /// Ends the stream of the watch when a call leaves its endpoint, and once the client is stopped.
+    /// Ends the watch's stream when a call gives up its endpoint, and when the client stops.
     var stream: StreamSwitch { get }
-    /// The stream of that endpoint ended, or was not opened.
+    /// Reports that the stream at `endpoint` ended or could not be opened.
     func watchEnded(at endpoint: String, _ failure: SharedStoreFailure)
 
-    /// Looks at what else is configured. Blocks, on the watch's thread, which hears nothing meanwhile.
+    /// Examines the rest of the configuration. Blocks the watch's thread, which receives nothing meanwhile.
     func survey()
 
-    /// What is set up in a way that cannot work, while the rest does; nil if nothing is known of it.
+    /// A part of the configuration that cannot work although the store does; nil if none is known.
     var misconfiguration: SharedStoreFailure? { get }
 
-    /// Nothing is sent any more.
+    /// Sends nothing from now on.
     func stop()
 }
 
@@ -48,44 +48,45 @@ extension StoreClient {
 }
 
 /// How an engine's streams begin and end.
-enum StreamManner: Sendable {
-    /// A line says that the stream is open. Its end is a fault.
+enum StreamLifetime: Sendable {
+    /// A line says that the stream is open. Its end is a failure.
     case endless
-    /// A stream is open as soon as its head has come. The engine ends it now and then.
+    /// The stream is open once its response head has arrived. The engine ends it from time to time.
     case leased
 }
 
-/// A stream that is to be opened.
+/// A stream to open.
 struct StoreStream: Sendable {
-    /// Where, as failures name it.
+    /// The server, as failures name it.
     var endpoint: String
     var request: BlockingRequest
     var settings: UpstreamSettings
 }
 
-/// What a read brought.
+/// The result of a read.
 struct StoreReading: Equatable, Sendable {
     var value: StoredValue?
-    /// Where the engine was at that moment.
+    /// The engine's position at the time of the read.
     var position: StorePosition
 }
 
-/// A moment of an engine's history.
+/// A point in an engine's history.
 public enum StorePosition: Equatable, Sendable {
-    /// What comes later has a higher number, unless the engine was restored.
+    /// Later positions are higher, unless the engine was restored.
     case number(Int64)
-    /// The engine does not say what comes later.
+    /// An opaque token. Positions have no order.
     case token(String)
 
-    /// Whether this comes before `other` for certain: the engine's history is another one than when `other` was heard.
+    /// Whether this position certainly comes before `other`. If it does although it was read later, the engine's
+    /// history is another one.
     func isBefore(_ other: StorePosition) -> Bool {
         guard case (.number(let mine), .number(let others)) = (self, other) else { return false }
         return mine < others
     }
 
-    /// Whether this was told for certain when `heard` was.
-    func isKnown(to heard: StorePosition) -> Bool {
-        guard case (.number(let mine), .number(let others)) = (self, heard) else { return false }
+    /// Whether a change at this position had certainly happened at `latest`.
+    func isIncluded(in latest: StorePosition) -> Bool {
+        guard case (.number(let mine), .number(let others)) = (self, latest) else { return false }
         return mine <= others
     }
 }

@@ -1,28 +1,28 @@
-/// What one line of a watch says.
+/// The meaning of one line of a watch.
 public enum StoreWatchLine: Equatable {
-    /// The stream is open: what comes after the position that was asked for follows.
+    /// The stream is open. Changes after the requested position follow.
     case opened
-    /// The last of the changes that it tells of.
+    /// The last of the changes that the line reports.
     case changed(StoredValue?, at: StorePosition)
-    /// The engine has forgotten what comes after the position that was asked for.
+    /// The engine no longer has the changes after the requested position.
     case forgotten
-    /// The engine tells no more.
+    /// The watch has ended.
     case ended(SharedStoreFailure)
-    /// It says nothing of the value.
+    /// The line does not concern the value.
     case idle
 }
 
-/// Puts lines together: a chunk of the body may end anywhere.
+/// Assembles lines from chunks of the body, which may end anywhere.
 public struct StoreLines {
-    /// Longer lines are refused: several values in base64, and room.
+    /// The maximum length of a line. It has room for several values in base64.
     static let maxLineBytes = 2 * 1024 * 1024
 
     private var rest: [UInt8] = []
 
     public init() {}
 
-    /// The lines that `bytes` complete, without the empty ones. Nil when a line is too long: nothing can be read any
-    /// more then.
+    /// The lines that `bytes` complete, without blank ones. Nil if a line is too long; the rest of the stream is
+    /// unusable then.
     public mutating func append(_ bytes: [UInt8]) -> [[UInt8]]? {
         var lines: [[UInt8]] = []
         var start = bytes.startIndex
@@ -38,6 +38,6 @@ public struct StoreLines {
         return lines
     }
 
-    /// Whether a line has begun that has not ended.
+    /// Whether the last line is incomplete.
     var isCut: Bool { !rest.isEmpty }
 }

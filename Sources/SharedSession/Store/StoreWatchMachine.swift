@@ -1,68 +1,70 @@
 import Platform
 
-/// What keeps a watch going: it reads, opens the stream, listens, reads again now and then, and begins anew after what
-/// breaks. Decides only.
+/// Keeps a watch alive: it reads, opens the stream, listens, reads again at intervals, and starts over after a failure.
+/// A pure state machine.
 ///
-/// Reads alone tell whether the engine can be heard: a stream may be open, silent and dead.
+/// Only a read shows whether the engine can be reached, because a stream may be open, silent and dead.
 struct StoreWatchMachine {
     enum Event {
-        /// What the last `read` brought.
+        /// The result of the last `read`.
         case read(Result<StoreReading, SharedStoreFailure>)
         case line(StoreWatchLine)
-        /// The time of the last step has passed.
+        /// The time limit of the last step has passed.
         case due
     }
 
-    /// What is to be done next; each of them is answered by an event.
+    /// The next step. Each one is answered by an event.
     enum Step: Equatable {
         case read
-        /// A stream of what comes after that is opened; what was open is closed. `line`, or `due` after the time.
+        /// Open a stream of the changes after that position, and close any other. Answered by `line`, or by `due` after
+        /// the time.
         case open(after: StorePosition, Duration)
-        /// The stream goes on. `line`, or `due` after the time.
+        /// Go on with the stream. Answered by `line`, or by `due` after the time.
         case listen(Duration)
-        /// The stream goes on, and the time of the last step too: lines that say nothing do not put off reading.
+        /// Go on with the stream and the time limit of the last step: lines without meaning must not postpone the next
+        /// read.
         case goOn
-        /// No stream is open. `due` after the time.
+        /// Wait without a stream. Answered by `due` after the time.
         case pause(Duration)
     }
 
     private enum State {
         case starting
-        /// Without a stream.
+        /// A read is in progress, and no stream is open.
         case reading
         case pausing
-        /// The stream was asked for from behind that position.
-        case opening(heard: StorePosition)
-        /// What the engine did up to that position is told.
-        case listening(heard: StorePosition)
-        /// Reading while the stream is open.
-        case checking(heard: StorePosition)
+        /// A stream of the changes after that position is being opened.
+        case opening(upTo: StorePosition)
+        /// The stream is open, and changes up to that position have been reported.
+        case listening(upTo: StorePosition)
+        /// A read is in progress while the stream is open.
+        case checking(upTo: StorePosition)
     }
 
-    private enum Told: Equatable {
+    private enum Reported: Equatable {
         case nothing
         case value(StoredValue?)
     }
 
     /// Whether the engine can be read.
-    private enum Hearing {
+    private enum Link {
         case unknown
         case connected
         case lost
     }
 
-    private let patience: Duration
+    private let requestTimeout: Duration
     private let interval: Duration
-    /// Between 0 and 1, another each time.
+    /// Returns a number from 0 to 1, different each time.
     private let random: @Sendable () -> Double
     private var state = State.starting
-    private var told = Told.nothing
-    private var hearing = Hearing.unknown
-    /// Failures since something worked.
+    private var reported = Reported.nothing
+    private var link = Link.unknown
+    /// Consecutive failures.
     private var failures = 0
 
-    init(patience: Duration, interval: Duration, random: @escaping @Sendable () -> Double) {
-        self.patience = patience
+    init(requestTimeout: Duration, interval: Duration, random: @escaping @Sendable () -> Double) {
+        self.requestTimeout = requestTimeout
         self.interval = interval
         self.random = random
     }
@@ -72,46 +74,46 @@ struct StoreWatchMachine {
         return .read
     }
 
-    /// What is told because of the event, in order, and what is to be done next.
+    /// Handles an event. Returns the reports, in order, and the next step.
     mutating func handle(_ event: Event) -> (news: [SharedStoreNews], next: Step) {
         switch (state, event) {
         case (.reading, .read(.success(let reading))):
             let news = connected(reading)
-            state = .opening(heard: reading.position)
-            return (news, .open(after: reading.position, patience))
-        case (.checking(let heard), .read(.success(let reading))):
+            state = .opening(upTo: reading.position)
+            return (news, .open(after: reading.position, requestTimeout))
+        case (.checking(let latest), .read(.success(let reading))):
             failures = 0
             let news = connected(reading)
-            // The stream has not told of it, or it is another history: it is not to be trusted.
-            guard news.isEmpty, !reading.position.isBefore(heard) else {
-                state = .opening(heard: reading.position)
-                return (news, .open(after: reading.position, patience))
+            // The stream missed this change, or the engine's history is another one: the stream cannot be trusted.
+            guard news.isEmpty, !reading.position.isBefore(latest) else {
+                state = .opening(upTo: reading.position)
+                return (news, .open(after: reading.position, requestTimeout))
             }
-            state = .listening(heard: heard)
+            state = .listening(upTo: latest)
             return ([], .listen(untilRead()))
         case (.reading, .read(.failure(let failure))), (.checking, .read(.failure(let failure))):
-            let news: [SharedStoreNews] = hearing == .lost ? [] : [.lost(failure)]
-            hearing = .lost
+            let news: [SharedStoreNews] = link == .lost ? [] : [.lost(failure)]
+            link = .lost
             return (news, afterFailure())
         case (.pausing, .due):
             state = .reading
             return ([], .read)
         case (.opening, .due): return ([], afterFailure())
-        case (.opening(let heard), .line(.opened)):
-            state = .listening(heard: heard)
+        case (.opening(let latest), .line(.opened)):
+            state = .listening(upTo: latest)
             return ([], .listen(untilRead()))
-        case (.listening(let heard), .due):
-            state = .checking(heard: heard)
+        case (.listening(let latest), .due):
+            state = .checking(upTo: latest)
             return ([], .read)
-        case (.listening(let heard), .line(.changed(let value, let position))):
-            // Told already, by the read that the stream began after.
-            guard !position.isKnown(to: heard) else { return ([], .goOn) }
+        case (.listening(let latest), .line(.changed(let value, let position))):
+            // The read before the stream has already reported this change.
+            guard !position.isIncluded(in: latest) else { return ([], .goOn) }
             failures = 0
-            state = .listening(heard: position)
+            state = .listening(upTo: position)
             return (changed(value), .listen(untilRead()))
         case (.listening, .line(.idle)), (.listening, .line(.opened)): return ([], .goOn)
         case (.opening, .line), (.listening, .line): return ([], afterFailure())
-        // Nothing was asked for that this answers. A line is lost, a time passes: reading makes up for both.
+        // An unexpected event, such as a late one. Reading again makes up for a lost line or time limit.
         case (.starting, _), (.reading, _), (.checking, _), (.pausing, _), (.opening, .read), (.listening, .read):
             state = .reading
             return ([], .read)
@@ -119,22 +121,22 @@ struct StoreWatchMachine {
     }
 
     private mutating func connected(_ reading: StoreReading) -> [SharedStoreNews] {
-        let first: [SharedStoreNews] = hearing == .connected ? [] : [.connected]
-        hearing = .connected
+        let first: [SharedStoreNews] = link == .connected ? [] : [.connected]
+        link = .connected
         return first + changed(reading.value)
     }
 
     private mutating func changed(_ value: StoredValue?) -> [SharedStoreNews] {
-        guard told != .value(value) else { return [] }
-        told = .value(value)
+        guard reported != .value(value) else { return [] }
+        reported = .value(value)
         return [.changed(value)]
     }
 
-    /// The first is answered at once by reading, what follows after 0.25 s, 0.5 s, 1 s and 2 s at most, give or take
-    /// half of it.
+    /// The first failure leads to a read at once, later ones after 0.25 s, 0.5 s, 1 s and 2 s, randomized by half in
+    /// both directions.
     private mutating func afterFailure() -> Step {
         failures = min(failures + 1, 5)
-        if failures == 1, hearing == .connected {
+        if failures == 1, link == .connected {
             state = .reading
             return .read
         }

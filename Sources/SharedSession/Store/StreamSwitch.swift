@@ -1,9 +1,9 @@
 import Threads
 
-/// Ends the stream of a watch from another thread: when a call finds that its endpoint does not answer, and at the end of
-/// the store. A stream may stay open and silent on a server that stands still.
+/// Ends a watch's stream from another thread: when a call finds that the endpoint does not answer, and when the store
+/// stops. The stream of a server that hangs would stay open and silent.
 ///
-/// *Threading*: any thread. *Ownership*: of the signal of the stream that is open.
+/// *Threading*: any thread. *Ownership*: owns the stop signal of the open stream.
 final class StreamSwitch: Sendable {
     private struct State: Sendable {
         var stream: (endpoint: String, signal: StopSignal)?
@@ -12,7 +12,7 @@ final class StreamSwitch: Sendable {
 
     private let state = Guarded(State())
 
-    /// The signal that ends the stream that begins at `endpoint`; nil if the process may have no more descriptors.
+    /// Registers the stream at `endpoint`, and returns the signal that ends it. Nil if no descriptor is available.
     func begin(at endpoint: String) -> StopSignal? {
         guard let signal = StopSignal() else { return nil }
         state.with { state in
@@ -22,19 +22,19 @@ final class StreamSwitch: Sendable {
         return signal
     }
 
-    /// The stream has ended.
+    /// Unregisters the stream, which has ended.
     func end() {
         state.with { $0.stream = nil }
     }
 
     /// Ends the stream if it is open at `endpoint`.
-    func leave(_ endpoint: String) {
+    func end(at endpoint: String) {
         state.with { state in
             if let stream = state.stream, stream.endpoint == endpoint { stream.signal.give() }
         }
     }
 
-    /// Ends the stream, and each that is begun later.
+    /// Ends the stream, and each one that begins later.
     func close() {
         state.with { state in
             state.isClosed = true

@@ -25,7 +25,7 @@ final class LoopbackRedirect {
         }
         let sockets = try RedirectSockets.listen(host: host, port: port)
         do {
-            guard case .tcp(_, let bound) = sockets[0].name else { throw SystemError("no port", code: EINVAL) }
+            guard case .tcp(_, let bound) = sockets[0].address else { throw SystemError("no port", code: EINVAL) }
             uri = address.uri(port: bound)
             ends = try Pipe()
             thread = try LoopThread(name: "squire-redirect")

@@ -8,21 +8,22 @@ import Upstream
 struct CheckCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check",
-        abstract: "Validate the configuration and say what it means; with --online also the way to the API.",
+        abstract: "Validate and explain the configuration; with --online also test the connection to the API.",
         discussion: """
-            Each line is a verdict (ok, --, warn, fail), what it is about, what was found and what to do next; all on \
-            standard output.
+            Each line has a verdict (ok, --, warn, fail), its subject, what was found, and what to do next. All lines \
+            are on standard output.
 
-            --online tests, in order, DNS, connection, proxy, TLS, clock, API and session. The session is asked about \
-            with session.probe (session: {probe: GET /api/me}): it is neither refreshed nor changed. With session.oauth the \
-            authorization server's metadata, token endpoint and clock are looked at, too, and with grant: \
-            client-credentials whether it knows the client. With session.shared each member of the engine is asked to read and \
-            write with a quorum, as the user and with the certificate that are configured, and whether the record opens, is this \
-            API's and this customer's; nothing is written.
+            --online tests DNS, connection, proxy, TLS, clock, API and session, in this order. The API is asked about \
+            the session only for session.probe (session: {probe: GET /api/me}); the session is neither refreshed nor \
+            changed. With session.oauth, the authorization server's metadata, token endpoint and clock are tested, \
+            too, and with grant: client-credentials whether it knows the client. With session.shared, each member of \
+            the engine is tested: whether it can read and write with a quorum, as the configured user and with the \
+            configured certificate, and whether the record opens and belongs to this API and this customer. Nothing is \
+            written.
 
-            Exit codes: 0 nothing fails, 65 the session file or the shared record cannot be read, 69 the API or the engine of \
-            a shared session cannot be reached, 73 the session cannot be saved, 77 a login is needed or the API refuses the \
-            token, 78 configuration error.
+            Exit codes: 0 nothing fails, 65 the session file or the shared record cannot be read, 69 the API or the \
+            engine of a shared session cannot be reached, 73 the session cannot be saved, 77 a login is needed or the \
+            API rejects the token, 78 configuration error.
             """
     )
 
@@ -30,7 +31,7 @@ struct CheckCommand: ParsableCommand {
 
     @Flag(
         name: .long,
-        help: "Also contact the API, and the engine of session.shared. The token is sent with session.probe only."
+        help: "Also contact the API, and the engine of session.shared. The token is sent only for session.probe."
     )
     var online = false
 
@@ -40,20 +41,20 @@ struct CheckCommand: ParsableCommand {
         output.show(.ok("configuration", loaded.path ?? "(options)"))
         output.show(loaded.blanks.map { .warn("configuration", "line \($0.line): \($0.name) is for you to fill in") })
         output.show(ConfigurationMeaning(loaded.configuration).lines)
-        // Before the session's file is opened, which gives it the mode it should have.
+        // Opening the session file corrects its mode, so that the exposure must be shown first.
         output.show(loaded.exposures.map { .warn("secrets", $0) })
         let session = SessionCheck(loaded)
         output.show(session.sourceLines())
         output.show(session.sharedLines())
         output.show(session.fileLines())
-        // Only --online is about to need it.
+        // Only --online is about to save anything.
         output.show(session.saveLines(isNeeded: online))
         if !online { output.show(session.storyLines()) }
         if online {
-            let way = WayCheck(loaded)
+            let way = ConnectionCheck(loaded)
             output.show(way.lines())
             if let issuer = OAuthCheck(loaded) { output.show(issuer.lines()) }
-            // Without a way there is nobody to ask.
+            // An unreachable API cannot be asked.
             let hasWay = output.fault != .unreachable
             var isBehind = false
             if let shared = SharedCheck(loaded) {
@@ -71,13 +72,13 @@ struct CheckCommand: ParsableCommand {
     }
 }
 
-/// Writes the lines, each at once, and remembers the first that failed.
+/// Prints each line at once, and remembers the first failure.
 private final class CheckOutput {
     private(set) var fault: CheckLine.Fault?
 
     func show(_ line: CheckLine) {
         Output.say(line.description, column: CheckLine.textColumn)
-        // That the API cannot be reached is what a script must know first.
+        // An unreachable API matters most to a script, so that it wins over earlier failures.
         if let found = line.fault, fault == nil || found == .unreachable { fault = found }
     }
 

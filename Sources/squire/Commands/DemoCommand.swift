@@ -12,12 +12,12 @@ import Threads
 struct DemoCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo",
-        abstract: "Everything with nothing to set up: a simulated API, a customer, the proxy.",
+        abstract: "Try everything without any setup: a simulated API, a customer, the proxy.",
         discussion: """
-            Starts the playground, logs its customer in with a token that lives 60 seconds, and proxies to it on \
-            localhost:8080 (or the next free port), with the inspector's page beside it. Nothing is written to disk. \
-            Open the page and paste the curl lines it prints: the page and the log show the refusal, the refresh and the \
-            request that was sent again, and the last line what arrived at the API.
+            Starts the playground, logs its customer in with a token that lives 60 seconds, and runs a proxy for it on \
+            localhost:8080 (or the next free port), with the inspector's page. Nothing is written to disk. Open the \
+            page and paste the curl commands that it prints: the page and the log show the rejection, the refresh and \
+            the second attempt, and the last command shows what arrived at the API.
             """
     )
 
@@ -34,7 +34,7 @@ struct DemoCommand: ParsableCommand {
 
     func run() throws {
         let logging = try options.logging().of(proxy: "demo", column: 0)
-        // What runs is the first line, whatever there is to say before everything runs.
+        // The first line of the log says what runs. Messages from before wait until then.
         LogWriter.standardError.hold()
         defer { LogWriter.standardError.finish() }
         for warning in Self.warnings { logging.logger().warning("\(warning)") }
@@ -49,7 +49,7 @@ struct DemoCommand: ParsableCommand {
                 logging: logging,
                 keepsSession: false,
                 takesNextPort: options.listen == nil && Environment.all["SQUIRE_LISTEN"] == nil,
-                // The page shows the words beside the command.
+                // The page shows each explanation beside its command.
                 examples: { Self.examples($0).map { "\($0.command)  # \($0.words)" } }
             )
         } catch {
@@ -72,9 +72,9 @@ struct DemoCommand: ParsableCommand {
         }
         service.stop()
         playground.stop()
-        // A demo that cannot be seen is none.
+        // A demo whose output nobody can see is of no use.
         if let problem { throw ExitFailure.inputOutput("squire: \(problem.description)") }
-        foreground.sayEnd()
+        foreground.logEnd()
     }
 
     private static var warnings: [String] {
@@ -85,7 +85,8 @@ struct DemoCommand: ParsableCommand {
             }
     }
 
-    /// The menu profile, as a file would have it. Without a margin: what is to be seen is a refusal being cured.
+    /// The menu profile, as a file would configure it. The margin is zero, so that the demo shows how a refused token
+    /// is replaced.
     private func configuration(_ upstream: String) throws -> LoadedConfiguration {
         var overrides = options.overrides
         overrides.upstream = overrides.upstream ?? .init(upstream, source: "demo")
@@ -102,7 +103,7 @@ struct DemoCommand: ParsableCommand {
         }
     }
 
-    /// What to paste into a terminal, and what each line shows. The last one is what Squire adds.
+    /// The commands to paste into a terminal, each with an explanation. The last one shows what Squire adds.
     private static func examples(_ url: String) -> [(command: String, words: String)] {
         let curl = { (options: [String], path: String) in
             let place =
@@ -117,11 +118,11 @@ struct DemoCommand: ParsableCommand {
     }
 
     private func explain(_ service: ProxyService, _ logging: Logging) {
-        // Bare: not every shell takes a comment behind a command.
+        // Without explanations, because not every shell accepts a comment after a command.
         let examples = Self.examples(service.url).map { "  \($0.command)" }.joined(separator: "\n")
         let page = service.page.map { " To watch in a browser: \($0)" } ?? ""
-        // Standard output is for endpoints alone. With the log, in its order. Below 80 columns: a terminal would break
-        // a line within a word.
+        // On standard error, in the order of the log, because standard output is only for endpoints. The lines stay
+        // below 80 columns: a terminal would break longer ones within a word.
         var text = ControlCharacters.escapedLines(
             """
 
@@ -139,7 +140,7 @@ struct DemoCommand: ParsableCommand {
 
             """
         )
-        // A program that reads JSON finds nothing else.
+        // A program that parses JSON must not meet plain text.
         guard logging.style.format == .text else {
             return logging.messages.write(LogMessage(.notice, event: "demo", text))
         }

@@ -10,15 +10,15 @@ import Threads
 struct ExecCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "exec",
-        abstract: "Run a command with a proxy of its own.",
+        abstract: "Run a command with its own proxy.",
         discussion: """
-            Starts a proxy on a free port, exports its base URL as SQUIRE_URL and as each --env NAME, runs the command with \
-            signals passed on, and exits with its code. That port needs no access.key: it is for this user alone. With \
-            --listen unix:PATH the URL is http://localhost, to be asked for through the socket that SQUIRE_SOCKET names. \
-            Variables that hold the token or the access key are not passed on.
+            Starts a proxy on a free port, exports its base URL as SQUIRE_URL and as each --env NAME, runs the \
+            command, passes signals on to it, and exits with its code. The port needs no access.key, because it admits \
+            only this user. With --listen unix:PATH, the URL is http://localhost, and SQUIRE_SOCKET names the socket \
+            to connect to. Variables that contain the token or the access key are not passed on.
 
-            Without a usable session it says so and exits with 77 before it starts the command; --allow-missing starts it \
-            all the same.
+            Without a usable session, it says so and exits with 77 before it starts the command; --allow-missing \
+            starts the command anyway.
 
               squire exec -- sh -c 'curl $SQUIRE_URL/api/customer-accounts/me'
               squire exec --env API_BASE -- ./legacy-tool
@@ -32,11 +32,11 @@ struct ExecCommand: ParsableCommand {
     @Option(
         name: .long,
         parsing: .singleValue,
-        help: ArgumentHelp("Export the URL under this name too; repeatable.", valueName: "name")
+        help: ArgumentHelp("Also export the URL under this name; repeatable.", valueName: "name")
     )
     var env: [String] = []
 
-    @Flag(name: .long, help: "Run the command without a usable session, too.")
+    @Flag(name: .long, help: "Run the command even without a usable session.")
     var allowMissing = false
 
     @Argument(
@@ -60,12 +60,12 @@ struct ExecCommand: ParsableCommand {
 
     func run() throws {
         var overrides = options.overrides
-        // Nobody but the command knows the port, and it has no way to send a key: where the system says whose a
-        // connection is, that is enough. An address that somebody chose is for others, too.
+        // Only the command knows the port, and it cannot send a key. Where the system can tell whose a connection is,
+        // the user is checked instead. An address that a person chose is meant for others as well.
         let isPrivate = overrides.listen == nil && PeerUsers.tellsOfTCP
         if overrides.listen == nil { overrides.listen = .init("127.0.0.1:0", source: "exec") }
         if overrides.inspector == nil { overrides.inspector = .init("off", source: "exec") }
-        // The command's output is what matters: exchanges are logged only when asked for.
+        // The command's output matters most, so that exchanges are logged only on request.
         var options = options
         if options.logLevel == nil, (Environment.all["SQUIRE_LOG_LEVEL"] ?? "").isEmpty { options.logLevel = "warning" }
         DescriptorLimit.raise()
@@ -75,14 +75,14 @@ struct ExecCommand: ParsableCommand {
             isPrivate: isPrivate
         )
         defer { LogWriter.standardError.finish() }
-        // However it ends: a refresh in flight is saved.
+        // On every way out, so that a refresh in flight is saved.
         defer { service.stop(.commandEnded) }
         try checkSession(service)
         scrubEnvironment(service)
         throw ExitCode(try runChild(service.url))
     }
 
-    /// Says what is wrong with the session before the command meets it, and ends here if nothing can come of it.
+    /// Reports a problem of the session before the command meets it. Throws if no request could succeed.
     private func checkSession(_ service: ProxyService) throws {
         let status = service.session.status
         let advice =
@@ -94,8 +94,8 @@ struct ExecCommand: ParsableCommand {
         Output.error("squire: \(advice)")
     }
 
-    /// The command needs no secret of the session, and what it prints or passes on must not give one away: the
-    /// variables that are Squire's own to hold some, and any other that holds a token or a configured secret.
+    /// Removes secrets from the environment, because the command does not need them and may print or pass on what it
+    /// has: the variables in which Squire expects secrets, and any other that contains a token or a configured secret.
     private func scrubEnvironment(_ service: ProxyService) {
         let secrets = service.secrets.filter { $0.utf8.count >= 8 }
         for (name, value) in Environment.all
@@ -104,52 +104,34 @@ struct ExecCommand: ParsableCommand {
         }
     }
 
-    /// Runs the command and gives its code. From its first moment on it gets what signals this process gets, and it
-    /// ends with it.
+    /// Runs the command and returns its exit code. All signals that this process receives are passed on to it.
     private func runChild(_ url: String) throws -> Int32 {
-        // The names that the command may use are those of this proxy, not of one around it.
-        unsetenv("SQUIRE_SOCKET")
-        let socket = UnixSpelling.path(url)
-        for name in ["SQUIRE_URL"] + env { setenv(name, socket == nil ? url : "http://localhost", 1) }
-        // The command may go elsewhere.
-        if let socket { setenv("SQUIRE_SOCKET", RealPath.of(socket) ?? socket, 1) }
-        var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }
-        arguments.append(nil)
-        defer { for argument in arguments { free(argument) } }
+        exportAddress(url)
         let loop: EventLoop
         do throws(SystemError) {
             loop = try EventLoop()
         } catch {
             throw ExitFailure.inputOutput("squire: \(error.description)")
         }
-        // Blocked until there is somebody to pass them on to, and somebody who does: meanwhile the kernel keeps them.
+        // The kernel keeps these signals pending until the command exists and `SignalWatch` can pass them on.
         let passedOn = [SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2]
         var (blocked, former) = (sigset_t(), sigset_t())
         sigemptyset(&blocked)
         for signal in passedOn { sigaddset(&blocked, signal) }
         pthread_sigmask(SIG_BLOCK, &blocked, &former)
-        var child = pid_t()
-        let status = arguments.withUnsafeBufferPointer { arguments in
-            withUnsafePointer(to: former) { mask in
-                var start = csystem_command()
-                start.arguments = arguments.baseAddress
-                start.mask = mask
-                start.streams = (-1, -1, -1)
-                return csystem_spawn(&start, &child)
-            }
+        let process: pid_t
+        switch spawn(signalMask: former) {
+        case .success(let child): process = child
+        case .failure(let error):
+            Output.error("squire: cannot run \(CommandLines.quoted(command[0])): \(error.reason)")
+            return error.code == ENOENT ? 127 : 126
         }
-        guard status == 0 else {
-            Output.error("squire: cannot run \(CommandLines.quoted(command[0])): \(String(cString: strerror(status)))")
-            return status == ENOENT ? 127 : 126
-        }
-
-        let process = child
         let signals = passedOn.map { signal in
             SignalWatch(loop: loop, signal: signal) { kill(process, signal) }
         }
         pthread_sigmask(SIG_SETMASK, &former, nil)
         let waiter = NativeThread(name: "squire-wait") {
-            // Only looks: until the command is waited for, its number is nobody else's.
+            // WNOWAIT keeps the process's number reserved until it is waited for below.
             var ended = siginfo_t()
             _ = SystemCall.retrying { waitid(P_PID, id_t(process), &ended, WEXITED | WNOWAIT) }
             loop.stop()
@@ -165,5 +147,33 @@ struct ExecCommand: ParsableCommand {
         while waitpid(process, &ended, 0) < 0, errno == EINTR {}
         // WIFEXITED and WEXITSTATUS of wait(2).
         return ended & 0x7F == 0 ? ended >> 8 & 0xFF : 128 + (ended & 0x7F)
+    }
+
+    /// Tells the command where its proxy is.
+    private func exportAddress(_ url: String) {
+        // The command must use this proxy, not one that it may be nested in.
+        unsetenv("SQUIRE_SOCKET")
+        let socket = UnixSpelling.path(url)
+        for name in ["SQUIRE_URL"] + env { setenv(name, socket == nil ? url : "http://localhost", 1) }
+        // An absolute path, because the command may change its directory.
+        if let socket { setenv("SQUIRE_SOCKET", RealPath.of(socket) ?? socket, 1) }
+    }
+
+    /// Starts the command with the streams that this process received, and with that signal mask.
+    private func spawn(signalMask: sigset_t) -> Result<pid_t, SystemError> {
+        var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }
+        arguments.append(nil)
+        defer { for argument in arguments { free(argument) } }
+        var child = pid_t()
+        let status = arguments.withUnsafeBufferPointer { arguments in
+            withUnsafePointer(to: signalMask) { mask in
+                var start = csystem_command()
+                start.arguments = arguments.baseAddress
+                start.mask = mask
+                start.streams = (-1, -1, -1)
+                return csystem_spawn(&start, &child)
+            }
+        }
+        return status == 0 ? .success(child) : .failure(SystemError("cannot start a command", code: status))
     }
 }

@@ -6,10 +6,10 @@ import Settings
 struct ExplainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "explain",
-        abstract: "Print what would be sent for a request, without contacting anything.",
+        abstract: "Show what would be sent for a request, without sending it.",
         discussion: """
-            Takes the options of squire run, too: what would be sent with them. Exits with 1 when Squire itself would \
-            refuse the request.
+            Takes the options of squire run as well, and shows what would be sent with them. Exits with 1 if Squire \
+            itself would refuse the request.
 
               squire explain GET /api/venues
               squire explain POST /api/orders -H 'Authorization: Bearer mine'
@@ -27,7 +27,7 @@ struct ExplainCommand: ParsableCommand {
     @Option(
         name: [.customShort("H", allowingJoined: true), .customLong("request-header")],
         parsing: .singleValue,
-        help: ArgumentHelp("A header the client sends; repeatable.", valueName: "'Name: value'")
+        help: ArgumentHelp("A header that the client sends; repeatable.", valueName: "'Name: value'")
     )
     var requestHeader: [String] = []
 
@@ -39,7 +39,7 @@ struct ExplainCommand: ParsableCommand {
             loaded.configuration,
             applySource: loaded.applySource,
             hasKey: false,
-            status: { try SessionAccess(loaded, .look).cache.status }
+            status: { try SessionAccess(loaded, .look).session.status }
         )
         switch explanation?.access {
         case nil: throw ExitFailure.malformed("squire: that is not a request")
@@ -49,7 +49,7 @@ struct ExplainCommand: ParsableCommand {
         }
     }
 
-    /// The lines of `-H`, taken apart. What has no colon is for the parser to refuse.
+    /// The fields of `-H`. Throws if a line has no colon.
     private var fields: [(name: String, value: String)] {
         get throws {
             try requestHeader.map { line in
@@ -61,7 +61,7 @@ struct ExplainCommand: ParsableCommand {
         }
     }
 
-    /// Says so, and gives the end of the process.
+    /// Prints the refusal, and returns the exit code.
     private func refuse(_ problem: Problem) -> ExitCode {
         Output.labelled("access      refused: \(problem.status) \(problem.code.rawValue): \(problem.detail)")
         if problem.status == 400, let hint = missingSlash {
@@ -70,7 +70,7 @@ struct ExplainCommand: ParsableCommand {
         return ExitCode(1)
     }
 
-    /// The target with a slash before it, when it is neither a path nor a URL, and would be a path so.
+    /// The target with a leading slash, if that would make it a path and it is not a URL.
     private var missingSlash: String? {
         guard !target.isEmpty, !target.hasPrefix("/"), !target.contains("://"), target != "*",
             target.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
@@ -88,7 +88,7 @@ struct ExplainCommand: ParsableCommand {
         Output.line("")
         Output.line("  \(forwarding.requestLine)")
         for field in forwarding.fields {
-            // The field as it would be sent is never broken: what is said of it may go below.
+            // The field itself is never folded; only the note may go to the next line.
             let line = "  " + (field.what == .removed ? "removed: \(field.name)" : Self.line(field))
             Output.row([line, Self.note(field)].compactMap(\.self), separator: "    ", indentation: 6)
         }
@@ -105,7 +105,7 @@ struct ExplainCommand: ParsableCommand {
             if field.isToken { return "(\(field.why ?? ""), \(field.source ?? ""))" }
             return "(\(field.what.rawValue): \(field.source ?? ""))"
         case .kept: return field.why.map { "(\($0))" }
-        // What every request has needs no word.
+        // A field that every request has needs no explanation.
         case .made: return nil
         }
     }

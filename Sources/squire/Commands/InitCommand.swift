@@ -6,20 +6,21 @@ import Settings
 struct InitCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "init",
-        abstract: "Write a first configuration, with comments, and say how to go on.",
+        abstract: "Write a first configuration, with comments, and print the next steps.",
         discussion: """
-            Writes ./squire.yaml, or the file that --config names, for this user alone (0600), and never over one that \
-            is there. It holds for squire check as it is; what only you know stands in it as CHANGE-ME.
+            Writes ./squire.yaml, or the file that --config names. Only this user can read it (0600), and an existing \
+            file is never overwritten. squire check accepts it as it is; values that only you know appear as \
+            CHANGE-ME.
 
               squire init --upstream https://api.example.com/v1
               squire init --profile slack
 
-            --full and --schema write no file. The first prints every key with its default, its bounds and its meaning: \
-            a configuration that means the defaults. The second prints a JSON Schema of that for editors, which a line \
-            at the top of a configuration names: # yaml-language-server: $schema=FILE. Where Squire was installed with \
-            its schema, squire init writes that line.
+            --full and --schema write no file. The first prints every key with its default, its bounds and its \
+            meaning, as a configuration that sets only defaults. The second prints a JSON Schema of it for editors, \
+            which a line at the top of a configuration can name: # yaml-language-server: $schema=FILE. If the schema \
+            was installed with Squire, squire init writes that line.
 
-            Exit codes: 0 done, 64 wrong usage, 73 the file is there already or cannot be written.
+            Exit codes: 0 done, 64 wrong usage, 73 the file already exists or cannot be written.
             """
     )
 
@@ -28,7 +29,7 @@ struct InitCommand: ParsableCommand {
 
     @Option(
         name: .long,
-        help: ArgumentHelp("The preset for it: squire profile lists them.", valueName: "name"),
+        help: ArgumentHelp("A preset for the API; squire profile lists them.", valueName: "name"),
         completion: .list(Profile.names)
     )
     var profile: String?
@@ -60,7 +61,8 @@ struct InitCommand: ParsableCommand {
         if schema { return Output.write(1, ConfigurationSchema.text) }
         let new = try self.new()
         let path = config ?? ConfigurationLoader.unaskedName
-        // What a page says to write into may not be there yet. One that cannot be had is said by the writing.
+        // The directory may not exist yet, although documentation tells people to write into it. If it cannot be
+        // created, writing the file reports why.
         try? ParentDirectory.make(for: path)
         do throws(SystemError) {
             try new.write(to: path)
@@ -79,12 +81,12 @@ struct InitCommand: ParsableCommand {
         }
     }
 
-    /// Where an installation has the schema: beside the program's own directory.
+    /// The path of the schema in an installation, relative to the program's directory; nil if it is not there.
     private static var installedSchema: String? {
         guard let program = OwnProgram.path else { return nil }
         let directories = program.split(separator: "/").dropLast(2)
         let path = (directories + ["share", "squire", "squire.schema.json"]).map { "/\($0)" }.joined()
-        // What a comment cannot hold is no reason not to write the rest.
+        // A path that a comment cannot hold is left out.
         return PrivateFile.exists(path) && path.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F } ? path : nil
     }
 
@@ -99,7 +101,7 @@ struct InitCommand: ParsableCommand {
     }
 
     private func say(_ new: NewConfiguration, _ path: String) {
-        // A file that a variable names comes before that which lies here.
+        // A file that the variable names takes precedence over one in this directory.
         let isShadowed = !(Environment.all["SQUIRE_CONFIG"] ?? "").isEmpty
         let named = config ?? (isShadowed ? path : nil)
         var lines = (login: "squire login", run: "squire run")

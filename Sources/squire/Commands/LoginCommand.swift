@@ -8,7 +8,7 @@ import TokenSources
 struct LoginCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "login",
-        abstract: "Put a first token in the session.",
+        abstract: "Log in: get the session's first token.",
         discussion: """
             Token:            squire login --token - < token.txt
             Refresh token:    squire login --refresh-token - < token.txt
@@ -19,16 +19,17 @@ struct LoginCommand: ParsableCommand {
             Browser (OAuth):  squire login --browser
             Another device:   squire login --device
 
-            Without an option it takes the way that the configuration knows: for session.oauth the browser, or, over SSH \
-            and without a display, another device. The address to open stands alone on a line of standard error; the \
-            address that the browser ends at can be pasted, too. A source that needs nobody is asked for a token.
+            Without an option it uses the method that fits the configuration: for session.oauth the browser, or \
+            another device over SSH and without a display. The address to open is on a line of its own on standard \
+            error; the address at which the browser ends up can be pasted, too. A source that needs no login is asked \
+            for a token.
 
-            At a terminal it asks for what is missing, and again after a wrong code or password. Secrets are never taken as \
-            plain arguments, where other users and the shell's history could see them. A running squire run takes the new \
-            token up by itself.
+            At a terminal it asks for what is missing, and again after a wrong code or password. Secrets are never \
+            taken from arguments, where other users and the shell's history could see them. A running squire run \
+            adopts the new token by itself.
 
-            The session that a login replaces is named, and kept as FILE.previous until the next login or logout. That of \
-            another customer or another API is replaced with --replace only.
+            The session that a login replaces is named, and kept as FILE.previous until the next login or logout. A \
+            session of another customer or another API is replaced only with --replace.
             """
     )
 
@@ -51,11 +52,11 @@ struct LoginCommand: ParsableCommand {
     @Option(
         name: .long,
         defaultAsFlag: "",
-        help: ArgumentHelp("Sign in at the API as this customer; asks for an address left out.", valueName: "address")
+        help: ArgumentHelp("Sign in at the API as this customer; asks for a missing address.", valueName: "address")
     )
     var email: String?
 
-    @Option(name: .long, help: "The code that the customer got; it works once.")
+    @Option(name: .long, help: "The single-use code that the customer received.")
     var code: String?
 
     @Option(
@@ -81,7 +82,7 @@ struct LoginCommand: ParsableCommand {
             throw ValidationError("a \(what) is read from standard input only: --\(name) -")
         }
         let hasSignIn = email != nil || code != nil || password != nil
-        // The two of a pair are one way.
+        // The two options of a pair count as one method.
         let ways = [token != nil || refreshToken != nil, hasSignIn, browser, device].filter(\.self).count
         if ways > 1 {
             throw ValidationError("say one of --token -, --refresh-token -, --email ADDRESS, --browser and --device")
@@ -94,7 +95,7 @@ struct LoginCommand: ParsableCommand {
         throw ValidationError(email == nil ? "--code and --password need --email" : "say whose: --email ADDRESS")
     }
 
-    private var wish: LoginWay.Wish? {
+    private var requested: LoginMethod.Request? {
         if token != nil { return refreshToken == nil ? .token : .pair }
         if refreshToken != nil { return .refreshToken }
         if email != nil || code != nil || password != nil { return .email }
@@ -103,45 +104,45 @@ struct LoginCommand: ParsableCommand {
     }
 
     func run() throws {
-        if wish == nil, !Output.isAtTerminal, options.isNowhere {
+        if requested == nil, !Output.isAtTerminal, options.isNowhere {
             throw ExitFailure.usage("squire: say either --token - or --email ADDRESS, and with --config for which API")
         }
         let loaded = try options.load()
-        let way = try way(loaded)
-        if way == .ask { return try ask(loaded) }
-        let session = try SessionAccess(loaded, .login)
-        let standing = try FormerSession(loaded)
-        if case .foreign(let origin) = standing, !replace {
+        let method = try method(loaded)
+        if method == .ask { return try ask(loaded) }
+        let access = try SessionAccess(loaded, .login)
+        let former = try FormerSession(loaded)
+        if case .foreign(let origin) = former, !replace {
             throw ExitFailure.usage(
                 "squire: \(loaded.sessionFile) holds a session for \(origin). Name another session.file, or replace it: "
-                    + again(loaded, way, replacing: true)
+                    + again(loaded, method, replacing: true)
             )
         }
-        try session.requireWritable("nobody is logged in", makingDirectory: true)
-        switch way {
-        case .token, .pair: try giveToken(session, standing, way)
-        case .signIn: try signIn(session, standing, way)
-        case .refreshToken: try spendRefreshToken(taking(session, standing, way))
-        case .browser, .device, .deviceOrBrowser: try logIn(taking(session, standing, way), way)
+        try access.requireWritable("nobody is logged in", makingDirectory: true)
+        switch method {
+        case .token, .pair: try giveToken(access, former, method)
+        case .signIn: try signIn(access, former, method)
+        case .refreshToken: try spendRefreshToken(redemption(access, former, method))
+        case .browser, .device, .deviceOrBrowser: try logIn(redemption(access, former, method), method)
         case .ask: break
         }
-        LoginReport(session, former: standing).say(isOAuth: way != .token && way != .pair && way != .signIn)
+        LoginReport(access, former: former).say(isOAuth: method != .token && method != .pair && method != .signIn)
     }
 
-    private func way(_ loaded: LoadedConfiguration) throws -> LoginWay {
+    private func method(_ loaded: LoadedConfiguration) throws -> LoginMethod {
         let configuration = loaded.configuration
-        let circumstances = LoginWay.Circumstances(
+        let circumstances = LoginMethod.Circumstances(
             canSignIn: SignIn(configuration) != nil,
             hasBrowser: Browser().isThere,
             isAtTerminal: Output.isAtTerminal
         )
-        do throws(LoginWay.Problem) {
-            return try LoginWay(wish, configuration.session.source, circumstances)
+        do throws(LoginMethod.Problem) {
+            return try LoginMethod(requested, configuration.session.source, circumstances)
         } catch {
             switch error {
             case .usage(let text): throw ExitFailure.usage("squire: \(text)")
             case .configuration(let text):
-                // The preset has a recipe of its own.
+                // The preset has a refresh recipe of its own.
                 let hasRecipe = configuration.session.refresh != nil
                 throw ExitFailure.configuration(
                     "squire: \(text). Run: \(loaded.lines.login)\(hasRecipe ? "" : ", or set profile: menu")"
@@ -150,10 +151,10 @@ struct LoginCommand: ParsableCommand {
         }
     }
 
-    /// This login as a line that can be run, and perhaps replaces whatever is there.
-    private func again(_ loaded: LoadedConfiguration, _ way: LoginWay, replacing: Bool) -> String {
+    /// The command line that repeats this login, with --replace if `replacing`.
+    private func again(_ loaded: LoadedConfiguration, _ method: LoginMethod, replacing: Bool) -> String {
         var words: [String]
-        switch way {
+        switch method {
         case .token: words = ["--token", "-"]
         case .refreshToken: words = ["--refresh-token", "-"]
         case .pair: words = ["--token", "-", "--refresh-token", "-"]
@@ -170,76 +171,80 @@ struct LoginCommand: ParsableCommand {
 
     // MARK: Ways
 
-    private func giveToken(_ session: SessionAccess, _ standing: FormerSession, _ way: LoginWay) throws {
-        let loaded = session.loaded
-        let token = try readToken(loaded.configuration, isPair: way == .pair)
-        if let other = standing.other(than: token), !replace {
-            let line = again(loaded, way, replacing: true)
+    private func giveToken(_ access: SessionAccess, _ former: FormerSession, _ method: LoginMethod) throws {
+        let loaded = access.loaded
+        let token = try readToken(loaded.configuration, isPair: method == .pair)
+        if let other = former.other(than: token), !replace {
+            let line = again(loaded, method, replacing: true)
             throw ExitFailure.usage("squire: the session is \(other) To replace it: \(line)")
         }
-        let refreshToken = way == .pair ? try readToken("Refresh token: ", "refresh token", place: "second") : nil
-        try adopt(TokenSet(accessToken: token, refreshToken: refreshToken), .given, session, way, agreed: nil)
+        let refreshToken = method == .pair ? try readToken("Refresh token: ", "refresh token", place: "second") : nil
+        try adopt(TokenSet(accessToken: token, refreshToken: refreshToken), .given, access, method, agreed: nil)
     }
 
-    private func signIn(_ session: SessionAccess, _ standing: FormerSession, _ way: LoginWay) throws {
-        let loaded = session.loaded
-        // The way was chosen because there is one.
+    private func signIn(_ access: SessionAccess, _ former: FormerSession, _ method: LoginMethod) throws {
+        let loaded = access.loaded
+        // This method is chosen only if a sign-in is configured.
         guard let signIn = SignIn(loaded.configuration) else { return }
         let dialogue = SignInDialogue(
             signIn: signIn,
             loaded: loaded,
             given: .init(email: email, code: code, readsPassword: password != nil),
             replaces: replace,
-            replacing: again(loaded, way, replacing: true)
+            replacing: again(loaded, method, replacing: true)
         )
-        defer { Spending.end() }
-        let tokens = try dialogue.run(standing)
-        // Asked, and confirmed.
-        try adopt(tokens, .signIn, session, way, agreed: Output.isAtTerminal ? standing.lineage : nil)
+        defer { SignalHold.end() }
+        let tokens = try dialogue.run(former)
+        // The person was asked and agreed.
+        try adopt(tokens, .signIn, access, method, agreed: Output.isAtTerminal ? former.lineage : nil)
     }
 
-    /// `agreed` is the session that a person agreed to replace.
+    /// `agreed` identifies the session that a person agreed to replace.
     private func adopt(
         _ tokens: TokenSet,
         _ arrival: SessionRecord.Arrival,
-        _ session: SessionAccess,
-        _ way: LoginWay,
+        _ access: SessionAccess,
+        _ method: LoginMethod,
         agreed: String?
     ) throws {
         do {
             let replaceable = replace ? .any : ReplaceableSession.ofThisCustomer(agreed: agreed)
-            try session.adopt(tokens, arrival, replacing: replaceable)
+            try access.adopt(tokens, arrival, replacing: replaceable)
         } catch let error as SessionFileError {
-            // Somebody else logged in meanwhile.
-            let fate = arrival == .signIn ? " " + SignOut.endRefused(tokens, session.loaded) : ""
+            // Somebody else has logged in since.
+            let fate = arrival == .signIn ? " " + SignOut.endRefused(tokens, access.loaded) : ""
             throw ExitFailure.usage(
                 "squire: \(error.description), since a moment ago. It is as it was.\(fate) To replace it: "
-                    + again(session.loaded, way, replacing: true)
+                    + again(access.loaded, method, replacing: true)
             )
         }
     }
 
-    /// What spends something that works once. Asks first whether a living session may be replaced: whose the new one is
-    /// shows in the answer only.
-    private func taking(_ session: SessionAccess, _ standing: FormerSession, _ way: LoginWay) throws -> TokenTaking {
+    /// Prepares to spend something single-use. Asks beforehand whether to replace a live session, because only the
+    /// answer shows whose the new one is.
+    private func redemption(
+        _ access: SessionAccess,
+        _ former: FormerSession,
+        _ method: LoginMethod
+    ) throws -> TokenRedemption {
         var agreed: String?
-        if Output.isAtTerminal, !replace, standing.isLiving {
-            guard Output.confirm("This replaces \(standing.description). Go on?") else {
+        if Output.isAtTerminal, !replace, former.isLiving {
+            guard Output.confirm("This replaces \(former.description). Go on?") else {
                 throw ExitFailure.usage("squire: the session is as it was")
             }
-            agreed = standing.lineage
+            agreed = former.lineage
         }
-        return TokenTaking(
-            session: session,
+        return TokenRedemption(
+            access: access,
             replaceable: replace ? .any : .ofThisCustomer(agreed: agreed),
-            line: again(session.loaded, way, replacing: replace),
-            replacing: again(session.loaded, way, replacing: true)
+            line: again(access.loaded, method, replacing: replace),
+            replacing: again(access.loaded, method, replacing: true)
         )
     }
 
-    private func spendRefreshToken(_ taking: TokenTaking) throws {
-        let loaded = taking.session.loaded
-        // The way was chosen because the source has refresh tokens.
+    private func spendRefreshToken(_ redemption: TokenRedemption) throws {
+        let loaded = redemption.access.loaded
+        // This method is chosen only if the source has refresh tokens.
         guard let source = ConfiguredSource.make(loaded) else { return }
         let token = try readToken("Refresh token: ", "refresh token")
         guard source.canGet(with: HeldTokens(refreshToken: token)) else {
@@ -248,15 +253,19 @@ struct LoginCommand: ParsableCommand {
                     + again(loaded, .pair, replacing: replace)
             )
         }
-        let outcome = try taking.take(.refreshToken(token)) { source.get(HeldTokens(refreshToken: token)) }
-        guard case .obtained = outcome else { throw taking.failure(outcome, of: .refreshToken(token)) }
+        let outcome = try redemption.redeem(.refreshToken(token)) { source.get(HeldTokens(refreshToken: token)) }
+        guard case .obtained = outcome else { throw redemption.failure(outcome, of: .refreshToken(token)) }
     }
 
-    private func logIn(_ taking: TokenTaking, _ way: LoginWay) throws {
-        let loaded = taking.session.loaded
+    private func logIn(_ redemption: TokenRedemption, _ method: LoginMethod) throws {
+        let loaded = redemption.access.loaded
         guard case .oauth(let oauth) = loaded.configuration.session.source else { return }
-        let login = OAuthLogin(taking: taking, oauth: oauth, endpoint: ConfiguredSource.tokenEndpoint(oauth, loaded))
-        switch way {
+        let login = OAuthLogin(
+            redemption: redemption,
+            oauth: oauth,
+            endpoint: ConfiguredSource.tokenEndpoint(oauth, loaded)
+        )
+        switch method {
         case .browser: try login.withBrowser()
         case .device: try login.onDevice()
         case .deviceOrBrowser: try login.onDeviceOrWithBrowser()
@@ -264,19 +273,19 @@ struct LoginCommand: ParsableCommand {
         }
     }
 
-    /// A source that needs nobody: whether it gives a token, and for how long.
+    /// Asks a source that needs no login for a token, and reports how long it lives.
     private func ask(_ loaded: LoadedConfiguration) throws {
-        let session = try SessionAccess(loaded, .login)
+        let access = try SessionAccess(loaded, .login)
         if loaded.configuration.session.source.isKept {
-            try session.requireWritable("nothing is asked", makingDirectory: true)
+            try access.requireWritable("nothing is asked", makingDirectory: true)
         }
-        session.cache.endPause()
+        access.session.endPause()
         do {
-            _ = try session.refresh(.manual)
+            _ = try access.refresh(.manual)
         } catch let failure as ExitFailure where [69, 77].contains(failure.code) {
             throw ExitFailure.tryLater(failure.message)
         }
-        let life = session.cache.status.expiresIn.map { LoginReport.life($0) } ?? ", nobody says for how long"
+        let life = access.session.status.expiresIn.map { LoginReport.life($0) } ?? ", nobody says for how long"
         Output.report("no login is needed: the source gives a token\(life)")
     }
 
@@ -293,7 +302,7 @@ struct LoginCommand: ParsableCommand {
         return token
     }
 
-    /// Reads the line `place` of standard input; `isLast`: nothing is read behind it.
+    /// Reads a token from the line of standard input that `place` names. `isLast` warns of further input.
     private func readToken(
         _ prompt: String,
         _ what: String,

@@ -10,15 +10,16 @@ struct LogoutCommand: ParsableCommand {
         commandName: "logout",
         abstract: "Log out at the API, then forget the token.",
         discussion: """
-            At an authorization server the refresh token is revoked, then the access token. By session.sign-out an expired \
-            token is refreshed first: the API refuses to log it out, and it would stay refreshable. What a login replaced and \
-            kept as FILE.previous is removed, and ended too, unless machines share it. With --local nothing is sent.
+            At an authorization server, the refresh token is revoked, then the access token. For session.sign-out, an \
+            expired token is refreshed first, because the API would not accept it, and it could still be refreshed. A \
+            session that a login replaced and kept as FILE.previous is ended and removed, too; if machines share it, \
+            it is only removed. With --local, nothing is sent.
             """
     )
 
     @OptionGroup var options: ConfigOption
 
-    @Flag(name: .long, help: "Only forget the token here; at the API it lives on.")
+    @Flag(name: .long, help: "Only forget the token here; at the API it stays valid.")
     var local = false
 
     func run() throws {
@@ -26,60 +27,60 @@ struct LogoutCommand: ParsableCommand {
         guard loaded.configuration.session.source.isKept else {
             return Output.say("there is nothing to log out of: this source keeps no session")
         }
-        let session = try SessionAccess(loaded)
-        if !local { session.catchUp() }
-        guard let record = try session.record(), !record.isEmpty else {
-            if !local, let advice = session.cache.status.shared?.adviceWithoutToken {
+        let access = try SessionAccess(loaded)
+        if !local { access.catchUp() }
+        guard let record = try access.record(), !record.isEmpty else {
+            if !local, let advice = access.session.status.shared?.adviceWithoutToken {
                 throw ExitFailure.tryLater("squire: nothing is ended. \(advice)")
             }
-            if session.file.hasKept || session.file.hasEnding { try session.requireWritable("nothing is ended") }
-            try endPrevious(session)
-            return Output.say("there is no session in \(session.file.path)")
+            if access.file.hasKept || access.file.hasEnding { try access.requireWritable("nothing is ended") }
+            try endPrevious(access)
+            return Output.say("there is no session in \(access.file.path)")
         }
         if let source = record.foreignSource(to: loaded.binding) {
-            let file = session.file.path
+            let file = access.file.path
             return Output.say("there is no session of this source: the one in \(file) was made by \(source)")
         }
-        if !local, let place = session.cache.status.sharedElsewhere {
+        if !local, let place = access.session.status.sharedElsewhere {
             throw ExitFailure.configuration(
                 "squire: nothing is ended. Machines share this session in \(place), which session.shared does not name: they "
                     + "would lose it, and not know why. Log out with a configuration that names it, or forget it here only: "
                     + loaded.lines.line("logout", ["--local"])
             )
         }
-        // Before anything is ended: a token that dies and stays in the file is worse than one that lives.
-        try session.requireWritable("the session is kept")
-        defer { session.giveLeaveBack() }
+        // Before anything is ended: a dead token that stays in the file is worse than a live one.
+        try access.requireWritable("the session is kept")
+        defer { access.finishSharing() }
         var wasDead = false
         if case .oauth(let oauth) = loaded.configuration.session.source, !local, let signOut = SignOut(loaded) {
-            // A refresh in flight would leave its result behind.
-            try session.forget { held in Self.judge(signOut.end(held), oauth, loaded) }
+            // With the file locked, because a refresh in flight would leave a new token behind.
+            try access.forget { held in Self.judge(signOut.end(held), oauth, loaded) }
         } else {
-            wasDead = try !local && end(record, session)
-            try session.forget(record.principal)
+            wasDead = try !local && end(record, access)
+            try access.forget(record.principal)
         }
         Output.report(wasDead ? "logged out (the token was dead already)" : "logged out")
-        if let left = try? session.file.load()?.record, !left.isEmpty {
-            Output.report("somebody logged in meanwhile: that session stays in \(session.file.path)")
+        if let left = try? access.file.load()?.record, !left.isEmpty {
+            Output.report("somebody logged in meanwhile: that session stays in \(access.file.path)")
         }
-        try endPrevious(session)
+        try endPrevious(access)
     }
 
-    /// Ends the session where its tokens come from. True if it was of no use any more.
-    private func end(_ record: SessionRecord, _ session: SessionAccess) throws -> Bool {
-        guard let signOut = SignOut(session.loaded) else {
+    /// Ends the session at its source. Returns true if it was dead already.
+    private func end(_ record: SessionRecord, _ access: SessionAccess) throws -> Bool {
+        guard let signOut = SignOut(access.loaded) else {
             Output.error(
                 "squire: no session.sign-out is configured: the token is forgotten here, but lives on at the API"
             )
             return false
         }
-        guard let outcome = try endByRoute(record, session, signOut) else { return true }
-        if let failure = Self.judge(outcome, nil, session.loaded) { throw failure }
+        guard let outcome = try endByRoute(record, access, signOut) else { return true }
+        if let failure = Self.judge(outcome, nil, access.loaded) { throw failure }
         return false
     }
 
-    /// Says what became of the tokens elsewhere. Gives a failure if they are to be kept. `oauth` is where they come from, if they
-    /// do.
+    /// Reports what became of the tokens at their source. Returns a failure if they must be kept. `oauth` is their
+    /// source, if that is an authorization server.
     private static func judge(
         _ outcome: SignOut.Outcome,
         _ oauth: OAuthConfiguration?,
@@ -93,7 +94,7 @@ struct LogoutCommand: ParsableCommand {
             )
         case .endedPartly(let reason):
             Output.error("squire: the session has ended, but its access token lives on until its end: \(reason)")
-        // What can be had again at any time is a cache: it is forgotten, whatever becomes of it elsewhere.
+        // Such tokens are only a cache, and are forgotten even if they live on at the source.
         case .failed(let failure) where oauth?.grant.spends == false:
             Output.error("squire: the token is forgotten here, but lives on: \(failure.reason)")
         case .failed(let failure): return Self.failure(failure, loaded)
@@ -112,35 +113,35 @@ struct LogoutCommand: ParsableCommand {
         }
     }
 
-    /// Ends the token by `session.sign-out`, refreshed before if it has expired. Nil if it was of no use any more.
+    /// Ends the token by `session.sign-out`; refreshes it first if it has expired. Nil if the session was dead already.
     private func endByRoute(
         _ record: SessionRecord,
-        _ session: SessionAccess,
+        _ access: SessionAccess,
         _ signOut: SignOut
     ) throws -> SignOut.Outcome? {
         var held = record.held
-        let status = session.cache.status
-        // Whether it may be sent to where this configuration refreshes.
-        let mayRefresh = record.foreignRefreshOrigin(to: session.loaded.binding) == nil
-        let canRefresh = session.loaded.configuration.session.refresh != nil && mayRefresh
+        let status = access.session.status
+        // Whether the token may be sent to this configuration's refresh endpoint.
+        let mayRefresh = record.foreignRefreshOrigin(to: access.loaded.binding) == nil
+        let canRefresh = access.loaded.configuration.session.refresh != nil && mayRefresh
         let isOver = held.accessToken == nil || status.expiresIn.map { $0 <= 5 } ?? false
         if isOver, canRefresh {
             do {
-                held.accessToken = try session.refresh(.manual, goesOn: true)
+                held.accessToken = try access.refresh(.manual, goesOn: true)
             } catch let failure as ExitFailure where failure.code == 77 {
-                // It can do nothing any more.
+                // The refresh was refused: the session is dead.
                 return nil
             }
         }
         let outcome = signOut.end(held)
         guard case .rejected = outcome, canRefresh else { return outcome }
         do {
-            return signOut.end(HeldTokens(accessToken: try session.refresh(.rejected, goesOn: true)))
+            return signOut.end(HeldTokens(accessToken: try access.refresh(.rejected, goesOn: true)))
         } catch let failure as ExitFailure where failure.code == 77 {
             return outcome
         } catch let failure as ExitFailure {
-            // The API refuses this token, and may have another of the same session.
-            let again = "Try again, or forget it here only: \(session.loaded.lines.line("logout", ["--local"]))"
+            // The API refuses this token, but the session may continue there with another.
+            let again = "Try again, or forget it here only: \(access.loaded.lines.line("logout", ["--local"]))"
             throw ExitFailure(
                 code: failure.code,
                 message: "\(failure.message). Nothing is ended: the API refuses the token that is here, which ended "
@@ -149,24 +150,25 @@ struct LogoutCommand: ParsableCommand {
         }
     }
 
-    /// Ends what logins replaced and kept, and removes it.
-    private func endPrevious(_ session: SessionAccess) throws {
-        let file = session.file
+    /// Ends the sessions that logins replaced and kept, and removes their files.
+    private func endPrevious(_ access: SessionAccess) throws {
+        let file = access.file
         do throws(SessionFileError) {
-            if file.hasEnding, !endKept(session, file.previousPath) { return }
-            // Once: what a login keeps from now on is not for this logout to end.
+            if file.hasEnding, !endKept(access, file.previousPath) { return }
+            // Only the files that exist now. A later login's file is not this logout's to end.
             for kept in SessionFile.Kept.allCases {
                 let path = file.path(of: kept)
-                if try file.take(kept), !endKept(session, path) { return }
+                if try file.take(kept), !endKept(access, path) { return }
             }
         } catch {
             throw ExitFailure.notWritable("squire: what is kept beside \(file.path) stays: \(error.description)")
         }
     }
 
-    /// Ends what lies at `endingPath` and was kept at `path`, and says what became of it. False if it is there still.
-    private func endKept(_ session: SessionAccess, _ path: String) -> Bool {
-        let (file, binding) = (session.file, session.loaded.binding)
+    /// Ends the session in `endingPath`, which was kept at `path`, and reports the outcome. Returns false if the file
+    /// remains.
+    private func endKept(_ access: SessionAccess, _ path: String) -> Bool {
+        let (file, binding) = (access.file, access.loaded.binding)
         let removed = "removed \(path)"
         guard let record = file.ending(), !record.isEmpty else {
             return remove(file, "\(removed), which held no session")
@@ -179,7 +181,7 @@ struct LogoutCommand: ParsableCommand {
         if let source = record.foreignSource(to: binding) {
             return remove(file, "\(removed); \(who) was made by \(source) and lives on there")
         }
-        // They would lose it, and not know why.
+        // Those machines would lose the session without knowing why.
         if let place = record.placeOfMachines(in: binding.sharedPlace) {
             return remove(
                 file,
@@ -187,7 +189,7 @@ struct LogoutCommand: ParsableCommand {
                     + "out on one of them"
             )
         }
-        guard !local, let signOut = SignOut(session.loaded) else {
+        guard !local, let signOut = SignOut(access.loaded) else {
             return remove(file, "\(removed); \(who) lives on at the API")
         }
         if signOut.endForGood(record.held, mayRefresh: record.foreignRefreshOrigin(to: binding) == nil) {
@@ -195,12 +197,12 @@ struct LogoutCommand: ParsableCommand {
         }
         Output.report(
             "\(who) could not be ended, and lives on at the API; it is kept in \(file.endingPath). "
-                + "Try again, or forget it here only: \(session.loaded.lines.line("logout", ["--local"]))"
+                + "Try again, or forget it here only: \(access.loaded.lines.line("logout", ["--local"]))"
         )
         return false
     }
 
-    /// False if it is there still.
+    /// Returns false if the file remains.
     private func remove(_ file: SessionFile, _ said: String) -> Bool {
         let isRemoved = file.removeEnding()
         Output.report(isRemoved ? said : "\(file.endingPath) cannot be removed: remove it by hand")

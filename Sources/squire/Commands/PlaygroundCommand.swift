@@ -5,7 +5,7 @@ import Playground
 import ReverseProxy
 import Settings
 
-/// The switches of the simulated API.
+/// The options of the simulated API.
 struct PlaygroundSwitches: ParsableArguments {
     @Option(
         name: .long,
@@ -13,17 +13,23 @@ struct PlaygroundSwitches: ParsableArguments {
     )
     var tokenTtl: String?
 
-    @Option(name: .long, help: ArgumentHelp("How long after the login it can be refreshed.", valueName: "duration"))
+    @Option(
+        name: .long,
+        help: ArgumentHelp("How long after the login a token can be refreshed.", valueName: "duration")
+    )
     var refreshWindow = "30d"
 
     @Option(
         name: .long,
-        help: ArgumentHelp("A refreshed token keeps the login's iat, as the real API's does.", valueName: "true|false"),
+        help: ArgumentHelp(
+            "Whether a refreshed token keeps the login's iat, as the real API's does.",
+            valueName: "true|false"
+        ),
         completion: .list(["true", "false"])
     )
     var keepIat = "true"
 
-    @Option(name: .long, help: ArgumentHelp("How long a refreshed token goes on working.", valueName: "duration"))
+    @Option(name: .long, help: ArgumentHelp("How long the old token works after a refresh.", valueName: "duration"))
     var grace = "0s"
 
     @Option(name: .long, help: ArgumentHelp("How long every response takes.", valueName: "duration"))
@@ -31,17 +37,17 @@ struct PlaygroundSwitches: ParsableArguments {
 
     @Option(
         name: .long,
-        help: ArgumentHelp("The first N refreshes happen, but their replies are lost.", valueName: "n")
+        help: ArgumentHelp("The first N refreshes succeed, but their responses are lost.", valueName: "n")
     )
     var loseRefreshReplies = 0
 
-    @Option(name: .long, help: ArgumentHelp("Refreshes answer with this status, and do not happen.", valueName: "code"))
+    @Option(name: .long, help: ArgumentHelp("Refreshes fail with this status.", valueName: "code"))
     var refreshStatus: Int?
 
     @Option(
         name: .long,
         parsing: .unconditional,  // a negative number is not an option
-        help: ArgumentHelp("How far the API's clock is ahead; negative is behind.", valueName: "seconds")
+        help: ArgumentHelp("How far the API's clock is ahead; negative if it is behind.", valueName: "seconds")
     )
     var skew = 0
 
@@ -84,12 +90,12 @@ struct PlaygroundSwitches: ParsableArguments {
 struct PlaygroundCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "playground",
-        abstract: "Only the simulated MENU API, for tests and demos.",
+        abstract: "Run only the simulated MENU API, for tests and demos.",
         discussion: """
-            One customer is there: john.doe@example.com, code 1234, password playground. Beside the API's own paths there \
-            are helpers: POST /playground/revoke (the current token is refused; ?final=true also by the refresh), \
-            POST /playground/expire, GET /playground/log, ANY /playground/echo, GET /playground/bytes/N, \
-            GET /playground/stream/N, POST /playground/sink.
+            It has one customer: john.doe@example.com, code 1234, password playground. Besides the API's own paths \
+            there are helpers: POST /playground/revoke (rejects the current token from now on; with ?final=true its \
+            refresh is refused, too), POST /playground/expire, GET /playground/log, ANY /playground/echo, GET \
+            /playground/bytes/N, GET /playground/stream/N, POST /playground/sink.
             """
     )
 
@@ -107,12 +113,12 @@ struct PlaygroundCommand: ParsableCommand {
 
     func run() throws {
         let options = try switches.options(defaultTTL: .seconds(3600))
-        // Looked at before.
+        // `validate` has checked it.
         guard let address else { return }
         let service = try PlaygroundService(address, options: options)
         let foreground = try Foreground(timeout: .seconds(1), hangUp: .ends) { _, completion in completion() }
         defer { service.stop() }
-        // Nobody would know of it.
+        // Nobody would know the address.
         if let problem = Output.announce(["playground \(service.url)"]) {
             throw ExitFailure.inputOutput("squire: \(problem.description)")
         }

@@ -4,11 +4,11 @@ import Settings
 struct ProfileCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "profile",
-        abstract: "List the presets, or print one as the configuration it is.",
+        abstract: "List the presets, or print one, which is a configuration.",
         discussion: """
-            A configuration that says `profile: NAME` is laid over that preset: maps merge, lists and single values are \
-            its own where it has them, and another source of tokens takes the place of the preset's. The list has one \
-            preset a line: the name, a tab, and what it is for.
+            A configuration with `profile: NAME` is merged into that preset: maps merge, its lists and single values \
+            replace the preset's, and so does another source of tokens. The list has one preset per line: the name, a \
+            tab, and its purpose.
             """
     )
 
@@ -20,7 +20,7 @@ struct ProfileCommand: ParsableCommand {
 
     func run() throws {
         guard let name else {
-            // Constants: the tab is meant.
+            // These are constants, and the tab must not be escaped.
             return Output.write(1, Profile.all.map { "\($0.name)\t\($0.summary)\n" }.joined())
         }
         let profile = try Self.preset(name)

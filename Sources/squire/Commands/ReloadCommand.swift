@@ -6,10 +6,11 @@ import Settings
 struct ReloadCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "reload",
-        abstract: "Have the running proxy of this configuration read it again.",
+        abstract: "Make the running proxy of this configuration read it again.",
         discussion: """
-            Asks through the inspector, and says what changed and what needs a restart. Exits with 0; with 78 and the \
-            mistakes when the configuration is wrong, which changes nothing; with 69 when no such proxy can be asked.
+            Asks the proxy through its inspector, and prints what changed and what needs a restart. Exits with 0; with \
+            78 and the mistakes if the configuration is wrong, in which case nothing changes; with 69 if no such proxy \
+            can be asked.
             """
     )
 
@@ -33,7 +34,7 @@ struct ReloadCommand: ParsableCommand {
         do throws(ConfigurationError) {
             loaded = try loader.load(config.path)
         } catch {
-            // The running one may have been told more, by options or its environment: its word counts.
+            // The running proxy may have other options or another environment, so that it decides.
             guard let path = (config.path ?? loader.discover().path).flatMap(RealPath.of),
                 let proxy = try? RunningProxy.find(path)
             else { throw Self.refused(Loading.failure(error)) }

@@ -10,14 +10,14 @@ import Threads
 struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
-        abstract: "Listen, attach the bearer, forward, refresh, send again.",
+        abstract: "Run the proxy: attach the bearer, forward, refresh, send again.",
         discussion: """
             Standard output has one line for each endpoint once it accepts connections; logs go to standard error. \
-            SIGTERM and SIGINT finish running exchanges and exit with 0, or with 73 if a token could not be saved, which \
-            the last lines say; a second one, from half a second on, leaves at once. SIGHUP re-reads \
-            the configuration, as squire reload does; the end of the terminal it was started from ends it too, unless \
-            nohup started it. A service manager is told how it goes (sd_notify), and may pass the sockets to listen on \
-            (LISTEN_FDS).
+            After SIGTERM or SIGINT, running exchanges finish, and the exit code is 0, or 73 if a token could not be \
+            saved, as the last lines say. A second signal, at least half a second later, ends it at once. SIGHUP reads \
+            the configuration again, as squire reload does. It also ends when the terminal that it was started from \
+            closes, unless nohup started it. It reports to a service manager (sd_notify), which may also pass the \
+            sockets to listen on (LISTEN_FDS).
 
             A small squire.yaml:
 
@@ -33,7 +33,7 @@ struct RunCommand: ParsableCommand {
     @Option(
         name: .long,
         parsing: .singleValue,
-        help: ArgumentHelp("A configuration file; several run several independent proxies.", valueName: "file"),
+        help: ArgumentHelp("A configuration file; repeat it to run several independent proxies.", valueName: "file"),
         completion: .configurations
     )
     var config: [String] = []
@@ -53,11 +53,50 @@ struct RunCommand: ParsableCommand {
 
     func run() throws {
         let logging = try options.logging()
-        let overrides = options.overrides
-        // What runs is the first line, whatever there is to say before everything runs.
+        // The first line of the log says what runs. Messages from before wait until then.
         LogWriter.standardError.hold()
         defer { LogWriter.standardError.finish() }
         for warning in ConfigurationOverrides.warnings(Environment.all) { logging.logger().warning("\(warning)") }
+        let (loaded, inherited) = try load(logging)
+        DescriptorLimit.raise()
+        // Opening the sessions binds them, after which the notice no longer applies.
+        for one in loaded { if let notice = one.formerNotice { logging.logger().notice("\(notice)") } }
+        let services = try start(loaded, inherited, logging)
+        var report: ServiceReport?
+        let foreground = try Foreground(
+            logging: logging,
+            timeout: services.map(\.shutdownTimeout).max() ?? .zero,
+            hangUp: .reloads {
+                let now = ReloadCoordinator.now()
+                for service in services { service.reloads.submit(nil, at: now) { _ in } }
+            },
+            drain: { hurry, completion in
+                report?.ends(within: services.map(\.longestStop).max() ?? .zero)
+                let remaining = Countdown(services.count, completion: completion)
+                for service in services { service.drain(hurry: hurry) { remaining.countDown() } }
+            }
+        )
+        LogWriter.standardError.release(first: services.compactMap(\.startLine))
+        let overrides = options.overrides
+        for (service, one) in zip(services, loaded) {
+            service.acceptReloads(on: foreground.loop) { stop throws(ConfigurationError) in
+                // Examined at each reload, because other users may have gained access to a socket's file.
+                try Self.reload(one, overrides, inherited.addresses, until: stop)
+            }
+        }
+        report = Self.report(of: services, on: foreground.loop, logging)
+        for service in services { announce(service, logging) }
+        report?.served()
+        foreground.run()
+        for service in services { service.stop() }
+        foreground.logEnd()
+        if services.contains(where: \.endsUnsaved) {
+            throw ExitFailure.notWritable("squire: a token is not in its session file: the lines above say where it is")
+        }
+    }
+
+    /// Loads all configurations, and the sockets that a service manager passed. Throws all mistakes at once.
+    private func load(_ logging: Logging) throws -> (loaded: [LoadedConfiguration], inherited: InheritedSockets) {
         var problems: [ConfigurationError.Issue] = []
         var loaded: [LoadedConfiguration] = []
         var inherited = InheritedSockets()
@@ -69,7 +108,7 @@ struct RunCommand: ParsableCommand {
         if let notice = inherited.notice { logging.logger().notice("\(notice)") }
         for path in config.isEmpty ? [nil] : config.map(Optional.some) {
             do throws(ConfigurationError) {
-                let loader = Loading.loader(overrides)
+                let loader = Loading.loader(options.overrides)
                 var one = try loader.load(path)
                 try Loading.prepare(&one, loader)
                 for sentence in try one.take(inherited.addresses) {
@@ -86,70 +125,47 @@ struct RunCommand: ParsableCommand {
         } catch {
             throw Loading.failure(error)
         }
-        DescriptorLimit.raise()
-        // Before the sessions are opened, which binds them.
-        for one in loaded { if let notice = one.formerNotice { logging.logger().notice("\(notice)") } }
+        return (loaded, inherited)
+    }
 
-        let loggings = self.loggings(logging, for: loaded)
+    /// Starts all proxies, or none.
+    private func start(
+        _ loaded: [LoadedConfiguration],
+        _ inherited: InheritedSockets,
+        _ logging: Logging
+    ) throws -> [ProxyService] {
         var services: [ProxyService] = []
         do {
-            for (one, logging) in zip(loaded, loggings) {
+            for (one, logging) in zip(loaded, loggings(logging, for: loaded)) {
                 services.append(try ProxyService(one, logging: logging, beside: loaded, inherited: inherited))
             }
         } catch {
             for service in services { service.stop() }
             throw error
         }
-        let (running, sockets) = (services, inherited)
-        var report: ServiceReport?
-        let foreground = try Foreground(
-            logging: logging,
-            timeout: running.map(\.shutdownTimeout).max() ?? .zero,
-            hangUp: .rereads {
-                let now = ReloadDesk.now()
-                for service in running { service.reloads.submit(nil, at: now) { _ in } }
-            },
-            drain: { hurry, completion in
-                report?.ends(within: running.map(\.longestStop).max() ?? .zero)
-                let remaining = Countdown(running.count, completion: completion)
-                for service in running { service.drain(hurry: hurry) { remaining.countDown() } }
-            }
-        )
-        LogWriter.standardError.release(first: running.compactMap(\.startLine))
-        for (service, one) in zip(running, loaded) {
-            service.acceptReloads(on: foreground.loop) { stop throws(ConfigurationError) in
-                // Looked at now: a socket's file may be open to others by then.
-                try Self.reread(one, overrides, sockets.addresses, until: stop)
-            }
-        }
-        report = Self.report(of: running, on: foreground.loop, logging)
-        for service in running {
-            // Nobody waits behind a standard output that was closed.
-            if let problem = Output.announce(service.endpoints), problem.code != EBADF {
-                logging.logger().warning("\(problem.description)")
-            }
-            service.warnOfSession()
-            service.warnIfNotWritable()
-            service.reloadWhenMoved()
-        }
-        report?.served()
-        foreground.run()
-        for service in running { service.stop() }
-        foreground.sayEnd()
-        if running.contains(where: \.endsUnsaved) {
-            throw ExitFailure.notWritable("squire: a token is not in its session file: the lines above say where it is")
-        }
+        return services
     }
 
-    /// Each proxy's own way to log: with several, lines say which.
+    /// Prints the endpoints of a proxy that is ready, and logs what is wrong with its session.
+    private func announce(_ service: ProxyService, _ logging: Logging) {
+        // EBADF: standard output was closed by the caller, so that nobody waits for the endpoints.
+        if let problem = Output.announce(service.endpoints), problem.code != EBADF {
+            logging.logger().warning("\(problem.description)")
+        }
+        service.warnAboutSession()
+        service.warnIfNotWritable()
+        service.reloadWhenMoved()
+    }
+
+    /// The logging of each proxy. With several proxies, each line names its proxy.
     private func loggings(_ logging: Logging, for loaded: [LoadedConfiguration]) -> [Logging] {
         let names = ProxyNames.names(of: loaded.map { ($0.path, $0.configuration.upstream.host) })
         let column = names.count > 1 ? names.map(\.utf8.count).max() ?? 0 : 0
         return names.map { logging.of(proxy: $0, column: column) }
     }
 
-    /// Reads the file of the start again, or, where there was none, the options: never another file.
-    private static func reread(
+    /// Reads the configuration file of the start again; without one, the options. Never another file.
+    private static func reload(
         _ loaded: LoadedConfiguration,
         _ overrides: ConfigurationOverrides,
         _ inherited: InheritedAddresses,
@@ -160,7 +176,7 @@ struct RunCommand: ParsableCommand {
         return fresh
     }
 
-    /// Has the service manager told how the proxies go; nil if none wants to know.
+    /// Reports the proxies' state to the service manager; nil if there is none.
     private static func report(of running: [ProxyService], on loop: EventLoop, _ logging: Logging) -> ServiceReport? {
         let report = ServiceReport(ServiceEnvironment.shared, on: loop, logging.logger()) {
             running.map(\.statusLine).joined(separator: "; ")
@@ -170,7 +186,7 @@ struct RunCommand: ParsableCommand {
         bound.value = report
         for service in running {
             service.report = report
-            // Events come on threads of the session's.
+            // Session events arrive on the session's threads.
             service.sessionChanged.with { $0 = { loop.execute { bound.value?.changed() } } }
         }
         return report

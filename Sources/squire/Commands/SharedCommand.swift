@@ -2,11 +2,11 @@ import ArgumentParser
 import Settings
 import SharedSession
 
-/// What is done by hand for a session that many machines share.
+/// Manual operations on a session that many machines share.
 struct SharedCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "shared",
-        abstract: "A session that many machines share (session.shared): its keys, and its record in the engine.",
+        abstract: "Manage a session that many machines share (session.shared): its keys, and its record in the engine.",
         subcommands: [
             SharedKeyCommand.self, SharedStatusCommand.self, SharedResealCommand.self, SharedResetCommand.self,
         ]
@@ -16,12 +16,12 @@ struct SharedCommand: ParsableCommand {
 struct SharedKeyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "key",
-        abstract: "Make the key that a fleet seals its session with, or add the next one.",
+        abstract: "Create the key that seals a shared session, or add the next one.",
         discussion: """
-            The engine (etcd) never sees a token: what it keeps is sealed with a key that all machines have, and it \
-            does not. The key travels as other secrets do: a systemd credential, sops, an Ansible vault.
+            The engine (etcd) never sees a token: the session is sealed with a key that only the machines have. \
+            Distribute the key as you do other secrets: a systemd credential, sops, an Ansible vault.
 
-            The first time, on one machine; then copy the file to the others, mode 0600:
+            Create it on one machine, then copy the file to the others, with mode 0600:
 
               squire shared key ~/.config/squire/shared.key
 
@@ -35,31 +35,31 @@ struct SharedKeyCommand: ParsableCommand {
                     - https://etcd-3:2379
                   key: ~/.config/squire/shared.key
 
-            Without FILE the key is printed, one line, for whatever keeps your secrets. Whoever has it can read the \
-            session, and without it nobody can: not you, either.
+            Without FILE, the key is printed as one line, for your secret store. Whoever has it can read the session, \
+            and without it nobody can, not even you.
 
-            Changing the key, without an interruption. In the file each line is a key: the first seals, and all open.
+            To change the key without an interruption (each line of the file is a key; the first one seals, and all of \
+            them open):
 
               1. squire shared key --add FILE
-                 adds a new key as the last line: it opens, and seals nothing
-              2. copy FILE to every machine: a Squire that runs reads it within seconds
+                 adds a new key as the last line, which opens but does not seal
+              2. copy FILE to every machine: a running Squire reads it within seconds
               3. make the new line the first, and copy FILE again:
-                 what is written from then on is sealed with it
+                 from now on it seals
               4. after the next refresh, or squire shared reseal,
-                 take the old line out everywhere
+                 remove the old line everywhere
 
-            --list shows the keys by their names, which are safe to show: the same on each machine, or something was \
-            not copied.
+            --list shows the identifiers of the keys, which are no secret. They must be the same on each machine.
 
-            Exit codes: 0 done, 64 wrong usage, 73 FILE is there already or cannot be written, 78 FILE cannot be used: \
-            it is no key file, or others may read it.
+            Exit codes: 0 done, 64 wrong usage, 73 FILE already exists or cannot be written, 78 FILE cannot be used: it \
+            is not a key file, or others may read it.
             """
     )
 
     @Flag(name: .long, help: "Add a new key to FILE as its last line.")
     var add = false
 
-    @Flag(name: .long, help: "Show the names of the keys in FILE.")
+    @Flag(name: .long, help: "Show the identifiers of the keys in FILE.")
     var list = false
 
     @Argument(help: ArgumentHelp("The key file.", valueName: "file"), completion: .file())

@@ -8,24 +8,26 @@ import SharedSession
 struct SharedStatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status",
-        abstract: "What the engine has of the shared session: its state, whose it is, which key seals it.",
+        abstract: "Show the record of the shared session: its state, its customer, the key that seals it.",
         discussion: """
-            Reads the engine (etcd), asks whether it would write, writes nothing and shows no secret. The state is ready, \
-            busy (a machine refreshes it: which, and how often it has shown since that it lives), refused (the API would not \
-            refresh it), none (somebody logged out), absent (nothing is there) or unreadable. What this machine has done and \
-            the others do not know is said, too; squire status says what it holds.
+            Reads the record from the engine (etcd) and tests whether the engine accepts writes. Writes nothing, and \
+            shows no secret. The state is ready, busy (a machine refreshes: which one, and how often it has shown \
+            since then that it is alive), refused (the API refused to refresh), none (somebody logged out), absent \
+            (there is no record) or unreadable. It also shows what this machine has done and the others do not know; \
+            squire status shows what this machine holds.
 
-            An era counts logins and logouts, a generation the refreshes since.
+            An era counts logins and logouts, and a generation the refreshes since then.
 
-            Exit codes: 0 what is there can be used, or nothing is there; 65 it is damaged, or a newer Squire wrote it; 69 \
-            the engine does not answer; 78 configuration error, here (the key that sealed it is not in the key file) or at \
-            the engine (user, role, certificate), or the session is another API's. squire check --online tells them apart.
+            Exit codes: 0 the record can be used, or there is none; 65 it is damaged, or a newer Squire wrote it; 69 \
+            the engine does not answer; 78 configuration error, here (the key that sealed it is not in the key file) \
+            or at the engine (user, role, certificate), or the session is another API's. squire check --online tells \
+            them apart.
             """
     )
 
     @OptionGroup var options: ConfigOption
 
-    @Flag(name: .long, help: "One JSON object.")
+    @Flag(name: .long, help: "Print one JSON object.")
     var json = false
 
     func run() throws {
@@ -49,7 +51,7 @@ struct SharedStatusCommand: ParsableCommand {
         if let problem = report.problem { throw ExitFailure(problem) }
     }
 
-    /// An engine that does not answer is no reason to say nothing of what it is to be told.
+    /// Reads the engine. If it does not answer, the error still says what this machine has not shared yet.
     private func read(_ access: SharedAccess) throws -> (stored: StoredValue?, report: SharedReport) {
         do {
             return try access.report()
@@ -64,30 +66,31 @@ struct SharedStatusCommand: ParsableCommand {
 struct SharedResetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "reset",
-        abstract: "Take away a record that cannot be opened, so that the machines put back what they hold.",
+        abstract: "Delete a record that cannot be opened, so that the machines put back their session.",
         discussion: """
-            While the record in the engine does not open, each machine goes on with the token that it has, writes nothing, \
-            and cannot refresh. This takes the record away, and leaves no trace of it: to the machines the engine has \
-            forgotten the session, which is no logout. Each that runs with a session of this name puts its own back within \
-            moments, sealed with the first key of its own key file; where several do, the newest stays. If none does, a \
-            login is needed; a machine that was off brings back what it holds when it runs again.
+            While the record in the engine cannot be opened, each machine uses the token that it has, writes nothing, \
+            and cannot refresh. This command deletes the record without a trace: for the machines, the engine has lost \
+            the session, which is not a logout. Each machine that runs with a session of this name puts its own back \
+            at once, sealed with the first key of its own key file; if several do, the newest one stays. If none does, \
+            a login is needed. A machine that was off puts back its session when it runs again.
 
-            So bring the key file into order first. "Sealed with a key that is not in the file" mostly means that a file was \
+            So repair the key file first. "Sealed with a key that is not in the file" usually means that a file was \
             not copied: then copy it, and reset nothing.
 
-            A record that opens is not reset: squire logout ends the session, squire login --replace replaces it, squire \
-            shared reseal seals it with another key. One that a newer Squire wrote is left alone.
+            A record that can be opened is not deleted: squire logout ends the session, squire login --replace \
+            replaces it, and squire shared reseal seals it with another key. A record of a newer Squire is left alone.
 
-            Asks at a terminal; elsewhere it wants --yes.
+            Asks for confirmation at a terminal; elsewhere it needs --yes.
 
-            Exit codes: 0 done, or nothing is there; 64 the record opens, or nobody agreed; 65 a newer Squire wrote it; 69 \
-            the engine does not answer; 75 the record changed meanwhile; 78 configuration error, or it is another API's.
+            Exit codes: 0 done, or there is no record; 64 the record can be opened, or nobody confirmed; 65 a newer \
+            Squire wrote it; 69 the engine does not answer; 75 the record changed meanwhile; 78 configuration error, \
+            or it is another API's.
             """
     )
 
     @OptionGroup var options: ConfigOption
 
-    @Flag(name: .long, help: "Do not ask.")
+    @Flag(name: .long, help: "Do not ask for confirmation.")
     var yes = false
 
     func run() throws {
@@ -126,18 +129,18 @@ struct SharedResetCommand: ParsableCommand {
 struct SharedResealCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "reseal",
-        abstract: "Seal the record with the key that seals now, the first of the key file.",
+        abstract: "Seal the record with the current key, the first one in the key file.",
         discussion: """
-            Each refresh does that, too: this is for not waiting for one when a key is changed (squire shared key --help). \
-            Nothing else of the record changes, and a refresh that is under way goes on.
+            Each refresh does the same; use this to avoid waiting for one when you change the key (squire shared key \
+            --help). Nothing else in the record changes, and a refresh in progress continues.
 
-            Exit codes: 0 done, or nothing to do; 65 the record is damaged, or a newer Squire wrote it; 69 the engine does \
-            not answer; 75 the record kept changing; 78 configuration error, the key that sealed it is not in the key \
-            file, or the session is another API's.
+            Exit codes: 0 done, or nothing to do; 65 the record is damaged, or a newer Squire wrote it; 69 the engine \
+            does not answer; 75 the record kept changing; 78 configuration error, the key that sealed it is not in the \
+            key file, or the session is another API's.
             """
     )
 
-    /// Who writes meanwhile are the machines of the fleet, at most a few times a second.
+    /// The other writers are the fleet's machines, which write a few times a second at most.
     private static let maxTries = 20
 
     @OptionGroup var options: ConfigOption

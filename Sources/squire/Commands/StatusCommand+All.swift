@@ -2,7 +2,7 @@ import Credentials
 import Settings
 import Support
 
-/// `squire status --all`: every session of this user, by whatever configuration.
+/// `squire status --all`: the sessions of this user under all configurations.
 extension StatusCommand {
     static func printAll(json: Bool) {
         let rows = SessionFiles(environment: Environment.all).list().map { Row($0, now: SystemClock().wall()) }
@@ -12,7 +12,7 @@ extension StatusCommand {
     }
 
     private struct Row {
-        /// In the words of `session.state`, and `damaged`.
+        /// A value of `session.state`, or `damaged`.
         let state: String
         let file: String
         var record: SessionRecord?

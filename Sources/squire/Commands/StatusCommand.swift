@@ -8,48 +8,49 @@ import Support
 struct StatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status",
-        abstract: "Who the session is, how long its token lives, how the last refreshes went, and what to do.",
+        abstract: "Show whose session it is, how long its token lives, the last refreshes, and what to do.",
         discussion: """
-            Sends nothing. Works beside a running squire run; without a configuration it asks the one that runs, such as \
-            squire demo. Exits with 77 when a login is needed or there is no session; with --json always with 0. With \
-            --all, each session file in $XDG_STATE_HOME/squire: its state, customer, API, configuration and path.
+            Sends nothing to the API. Works beside a running squire run; without a configuration, it asks the running \
+            Squire, such as squire demo. Exits with 77 if a login is needed or there is no session; with --json always \
+            with 0. With --all, lists each session file in $XDG_STATE_HOME/squire: its state, customer, API, \
+            configuration and path.
             """
     )
 
     @OptionGroup var options: ConfigOption
 
-    @Flag(name: .long, help: "One JSON object, as the inspector's /api/status has it.")
+    @Flag(name: .long, help: "Print one JSON object, as in the inspector's /api/status.")
     var json = false
 
-    @Flag(name: .long, help: "Each session that there is, whatever configuration it belongs to.")
+    @Flag(name: .long, help: "Show each session, whatever configuration it belongs to.")
     var all = false
 
     func run() throws {
         if all { return Self.printAll(json: json) }
-        // A demo has no configuration, and is what runs.
+        // A demo has no configuration file.
         if options.isNowhere, try RunningProxy.showAny(json: json) { return }
         let loaded = try options.load(.look)
         let proxy = try? RunningProxy.find(loaded)
-        // What is not kept in a file, or could not be saved, and why nothing came, is known to the Squire only that runs.
+        // Only the running proxy knows a token that is not in a file, or could not be saved, and why none arrived.
         if let proxy, !proxy.hasSaved || loaded.configuration.session.source.isBestAskedOfARunningProxy {
             return try proxy.show(json: json)
         }
-        let session = try SessionAccess(loaded, .look)
-        var status = session.cache.status
-        // Which machine refreshes, and whether the others know of a token, is known to the Squire only that runs.
+        let access = try SessionAccess(loaded, .look)
+        var status = access.session.status
+        // Only the running proxy knows which machine refreshes, and whether the others know a token.
         if status.shared != nil, let known = proxy?.shared { status.shared = known }
         if json { return Output.json(status.json) }
-        let claim = (try? session.record())?.token?.claims?.expiresAt
-        for line in Self.lines(status, session.loaded, claim: claim, now: SystemClock().wall()) {
+        let claim = (try? access.record())?.token?.claims?.expiresAt
+        for line in Self.lines(status, access.loaded, claim: claim, now: SystemClock().wall()) {
             Output.labelled(line)
         }
         if let advice = status.advice { Output.say("\n\(advice)") }
-        if status.state == .none { for hint in session.loaded.hints { Output.say(hint) } }
+        if status.state == .none { for hint in access.loaded.hints { Output.say(hint) } }
         if status.isFailing { throw ExitCode(ExitReason.tryLater.rawValue) }
         if !status.isUsable, status.state != .starting { throw ExitCode(ExitReason.loginNeeded.rawValue) }
     }
 
-    /// `claim`: when the token ends, by its own word, seconds since 1970.
+    /// `claim` is the expiry that the token itself states, in seconds since 1970.
     private static func lines(
         _ status: SessionStatus,
         _ loaded: LoadedConfiguration,
@@ -94,7 +95,8 @@ struct StatusCommand: ParsableCommand {
         return lines
     }
 
-    /// One refresh; on a terminal, in less than its width. The advice tells what happened, if that is `told`.
+    /// Describes one refresh, in less than the width of a terminal. Omits its detail if that equals `told`, which the
+    /// advice repeats.
     static func line(_ entry: RefreshEntry, now: Int, told: String? = nil) -> String {
         var text = "\(LocalTime.text(entry.at, now: now))  \(entry.outcome.rawValue) (\(entry.cause.rawValue)"
         let refusal = entry.outcome == .refused ? entry.status : nil
@@ -106,7 +108,7 @@ struct StatusCommand: ParsableCommand {
             text += ": \(ControlCharacters.escaped(detail))"
         }
         guard let columns = Terminal.columns(1) else { return text }
-        // Behind a label.
+        // The label takes 12 columns.
         let limit = max(columns - 13, 40)
         return text.count > limit ? text.prefix(limit - 1) + "…" : text
     }

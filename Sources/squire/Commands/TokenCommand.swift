@@ -11,11 +11,11 @@ struct TokenCommand: ParsableCommand {
 
     static let configuration = CommandConfiguration(
         commandName: "token",
-        abstract: "Print a token that stays valid for a while, refreshing first if it must.",
+        abstract: "Print a token that stays valid for a while; refresh first if necessary.",
         discussion: """
-            Never prints a token that is known to be refused: 77 when a login is needed, 75 when it may pass. Where the \
-            API's tokens live no longer than --min-ttl, one that a refresh brought is used for the first half of its \
-            life: another would last no longer.
+            Never prints a token that is known to be rejected: exits with 77 if a login is needed, with 75 if the \
+            rejection may be temporary. If the API's tokens live no longer than --min-ttl, a refreshed one is printed \
+            during the first half of its life, because another would last no longer.
 
             curl -H "$(squire token --format header)" https://…
             eval "$(squire token --format env)"; echo "$SQUIRE_TOKEN"
@@ -42,42 +42,42 @@ struct TokenCommand: ParsableCommand {
     }
 
     func run() throws {
-        // Looked at before.
+        // `validate` has checked it.
         let least = Quantity.duration(minTtl ?? Self.usualTtl) ?? .zero
         let loaded = try options.load()
         if loaded.configuration.session.source == .unused {
             throw ExitFailure.usage("squire: session: none has no token to print")
         }
-        let session = try SessionAccess(loaded)
-        let token = try usableToken(session, seconds: Int(least.components.seconds))
-        let status = session.cache.status
+        let access = try SessionAccess(loaded)
+        let token = try usableToken(access, seconds: Int(least.components.seconds))
+        let status = access.session.status
         switch format {
         case .raw: Output.line(token.value)
-        case .header: Output.line(Self.header(token, session.loaded.configuration.session))
+        case .header: Output.line(Self.header(token, access.loaded.configuration.session))
         case .env: Output.line("export SQUIRE_TOKEN=\(CommandLines.singleQuoted(token.value))")
         case .json:
             Output.line(
                 JSONValue.object([
                     .init("token", .string(token.value)),
                     .init("expires_at", status.expiresAt.map(JSONValue.integer) ?? .null),
-                    .init("header", .string(Self.header(token, session.loaded.configuration.session))),
+                    .init("header", .string(Self.header(token, access.loaded.configuration.session))),
                 ]).serialized()
             )
         }
     }
 
-    /// The field line that carries the token.
+    /// The field that carries the token, as a line.
     private static func header(_ token: Token, _ session: SessionConfiguration) -> String {
         "\(session.apply.field): \(session.apply.value(token))"
     }
 
-    /// The session's token, refreshed first when it is doubted or has less than so many seconds left.
-    private func usableToken(_ session: SessionAccess, seconds: Int) throws -> Token {
-        let wasStarting = session.cache.status.state == .starting
-        let token = try session.token()
-        // Just asked for: another would live no longer.
+    /// The session's token. Refreshes first if the token was rejected, or expires within `seconds`.
+    private func usableToken(_ access: SessionAccess, seconds: Int) throws -> Token {
+        let wasStarting = access.session.status.state == .starting
+        let token = try access.token()
+        // It was obtained just now, and another would not last longer.
         if wasStarting { return token }
-        let before = session.cache.status
+        let before = access.session.status
         if before.state == .loginNeeded {
             throw ExitFailure.loginNeeded("squire: \(before.advice ?? "A login is needed.")")
         }
@@ -86,12 +86,12 @@ struct TokenCommand: ParsableCommand {
         if !before.isRejected, let left = before.expiresIn, let life = before.freshLife, life <= seconds,
             left > life / 2
         {
-            // A refresh brought it not long ago, and another would bring no more.
+            // A refresh brought it recently, and another would not last longer.
             warn(left, seconds)
             return token
         }
-        let fresh = try session.refresh(before.isRejected ? .rejected : .expiry)
-        let after = session.cache.status
+        let fresh = try access.refresh(before.isRejected ? .rejected : .expiry)
+        let after = access.session.status
         if after.isRejected {
             throw ExitFailure.tryLater(
                 "squire: the API refuses the token, and gave the same one again; try again later"
@@ -101,7 +101,7 @@ struct TokenCommand: ParsableCommand {
         return fresh
     }
 
-    /// Says that the token does not live as long as was asked for. Nobody asked for the usual time.
+    /// Warns that the token does not live as long as the person asked for. The default lifetime needs no warning.
     private func warn(_ left: Int, _ seconds: Int) {
         guard let minTtl, left < seconds else { return }
         Output.error("squire: the API's tokens live \(left) s only, less than --min-ttl \(minTtl)")

@@ -1,6 +1,6 @@
 import Platform
 
-/// The person's web browser.
+/// The user's web browser.
 struct Browser {
     private let environment: [String: String]
 
@@ -10,11 +10,11 @@ struct Browser {
 
     private func value(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
 
-    /// Whether this is somebody else's screen: a browser would open where nobody sits.
+    /// Whether the user sits at another machine, where this one cannot open a browser.
     private var isRemote: Bool { value("SSH_CONNECTION") != nil || value("SSH_TTY") != nil }
 
-    /// The program that opens an address: `$BROWSER`, which is one word and no shell's, else the desktop's, if there is
-    /// one.
+    /// The program that opens an address: `$BROWSER`, a single word that no shell interprets, else the desktop's, if
+    /// there is one.
     private var program: String? {
         if let named = value("BROWSER") { return named }
         guard !isRemote else { return nil }
@@ -25,20 +25,20 @@ struct Browser {
         #endif
     }
 
-    /// Whether an address can be opened where the person sits.
+    /// Whether an address can be opened on the user's screen.
     var isThere: Bool { program != nil }
 
-    /// Opens `url`, and does not wait for what becomes of it. False if there is no browser, or it cannot be started.
-    /// The browser outlives this process, and Ctrl-C.
+    /// Opens `url` without waiting. Returns false if there is no browser, or it cannot be started. The browser survives
+    /// this process, and Ctrl-C.
     func open(_ url: String) -> Bool {
         guard let program else { return false }
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        // Standard output belongs to what the command says, and standard input to the person.
+        // Standard output is for the command's result, and standard input for the user.
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_adddup2(&actions, 2, 1)
-        // What stands in the place of a closed one stays, too.
+        // Clears close-on-exec, which is set if a placeholder took the place of a closed standard error.
         posix_spawn_file_actions_adddup2(&actions, 1, 2)
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)

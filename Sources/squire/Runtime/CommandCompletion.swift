@@ -2,16 +2,16 @@ import ArgumentParser
 import Platform
 
 extension CompletionKind {
-    /// Configuration files, and the directories on the way to them.
+    /// Configuration files, and directories that may contain them.
     static var configurations: CompletionKind { .file(extensions: ["yaml", "yml"]) }
 }
 
-/// What a shell offers for the command of `squire exec`: programs on PATH, then files. The scripts of completion have no
-/// word for it that bash, zsh and fish all understand, and ask the program.
+/// The completions of the command after `squire exec --`: programs on PATH, then files. No directive of the completion
+/// scripts means this in bash, zsh and fish alike, so that they call the program.
 enum CommandCompletion {
     private static let maximumWords = 2000
 
-    /// `words` is the line, from `squire` on; `index` the place in it that is completed; `prefix` what stands there.
+    /// `words` is the command line from `squire` on, `index` the word to complete, and `prefix` its text so far.
     @Sendable static func words(_ words: [String], _ index: Int, _ prefix: String) -> [String] {
         let isCommand = index > 0 && index <= words.count && words[index - 1] == "--"
         if let slash = prefix.lastIndex(of: "/") {
@@ -38,7 +38,8 @@ enum CommandCompletion {
                 pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(validatingCString: $0) }
             }
             guard let name, name != ".", name != "..", name.hasPrefix(prefix) else { continue }
-            // What begins with a dot is offered to who asks for it. A shell reads a word from each line.
+            // Hidden files are offered only after a dot. A name with a line feed cannot be offered, because a shell
+            // reads one word per line.
             if name.hasPrefix("."), !prefix.hasPrefix(".") { continue }
             if name.contains("\n") { continue }
             names.append(name)

@@ -3,10 +3,10 @@ import ReverseProxy
 import Settings
 import TokenSources
 
-/// The source of each configuration's tokens.
+/// Makes the token source that a configuration describes.
 enum ConfiguredSource {
-    /// Nil if nothing but a person brings tokens. `company` says who may be asked by a command; `observe` hears of each
-    /// request, and `remark` what a command has to say.
+    /// Nil if only a person provides tokens. `company` says whom a command may ask; `observe` receives each request,
+    /// and `remark` what a command prints.
     static func make(
         _ loaded: LoadedConfiguration,
         company: ExecSource.Company = .nobody,
@@ -31,7 +31,7 @@ enum ConfiguredSource {
         }
     }
 
-    /// The authorization server of a configuration.
+    /// The client of the configured authorization server.
     static func tokenEndpoint(
         _ oauth: OAuthConfiguration,
         _ loaded: LoadedConfiguration,
@@ -48,10 +48,10 @@ enum ConfiguredSource {
 }
 
 extension SessionConfiguration {
-    /// When this process refreshes a shared token, among those that have it.
+    /// When this process refreshes a shared token, relative to the other machines; different in each process.
     private static let placeInFleet = Double.random(in: 0...1)
 
-    /// The numbers of refreshing.
+    /// The durations and counts that govern refreshing.
     var policy: RefreshPolicy {
         RefreshPolicy(
             margin: margin,
@@ -64,7 +64,7 @@ extension SessionConfiguration {
 }
 
 extension SessionConfiguration.Source {
-    /// What there is to know of it is not in a file: a token that comes at any time is, if at all, kept as a cache.
+    /// Whether only the running proxy knows its tokens: a source that can always be asked keeps at most a cache.
     var isBestAskedOfARunningProxy: Bool { startsAlone || self == .unused }
 }
 

@@ -3,33 +3,33 @@ import Platform
 import ReverseProxy
 import Upstream
 
-/// How many descriptors this process may open (RLIMIT_NOFILE), and how many connections that is good for.
+/// The limit of open descriptors (RLIMIT_NOFILE), and the number of connections that it allows.
 enum DescriptorLimit {
-    /// What a proxy has whatever the load: standard streams, the main loop, the session's watch, the kernel's socket
-    /// for who asks, the reserve of a refresh, and room for the connections that are being made, up to four descriptors
-    /// each.
+    /// The descriptors that a proxy needs under any load: standard streams, the main loop, the session's watch, the
+    /// netlink socket that identifies peers, the reserve for a refresh, and the connections being opened, up to four
+    /// descriptors each.
     private static let fixed = 34
-    /// A loop's, with a margin: epoll, pipes, signals.
+    /// The descriptors of an event loop, with a margin: epoll, pipes, signals.
     private static let perLoop = 7
-    /// Connections of the inspector, one that waits for its turn, and those by which it sends requests itself.
+    /// The inspector's connections, one more that waits to be accepted, and those of the requests that it sends itself.
     private static let inspector = 65 + InspectorServer.maximumSending
 
-    /// As many as the system allows, within reason.
+    /// Raises the soft limit to the hard limit, or to 65,536 at most.
     static func raise() {
         guard var limit = current(), limit.rlim_cur < limit.rlim_max else { return }
         limit.rlim_cur = min(limit.rlim_max, 65_536)
         _ = setrlimit(SystemConstant.openFiles, &limit)
     }
 
-    /// Client connections that each of `proxies` can serve: so many leave enough to answer, to connect, to keep bodies
-    /// and to refresh when all are in use.
+    /// The number of client connections that each of `proxies` can serve. When all are in use, enough descriptors
+    /// remain to answer, connect, spill bodies and refresh.
     static func connections(_ configuration: ProxyConfiguration, proxies: Int) -> Int {
         guard let limit = current(), limit.rlim_cur < rlim_t(Int32.max) else { return .max }
         let available = Int(limit.rlim_cur) / max(1, proxies) - overhead(configuration)
         return max(1, available / perConnection(configuration))
     }
 
-    /// Throws when not even two clients can be served.
+    /// Throws if the limit does not suffice for two clients.
     static func require(_ configuration: ProxyConfiguration, proxies: Int) throws {
         let needed = (overhead(configuration) + 2 * perConnection(configuration)) * max(1, proxies)
         guard let limit = current(), limit.rlim_cur < rlim_t(needed) else { return }
@@ -38,7 +38,7 @@ enum DescriptorLimit {
         )
     }
 
-    /// The client's, the upstream's, and that of the file its body is kept in.
+    /// The descriptors of a client connection, an upstream connection, and a spilled body.
     private static func perConnection(_ configuration: ProxyConfiguration) -> Int {
         2 + configuration.upstreamSettings.descriptorsPerConnection
     }

@@ -1,4 +1,4 @@
-/// Why a command ends, as its exit code says (sysexits(3)). `squire exec` ends with the code of what it ran.
+/// Why a command ended, as its exit code (sysexits(3)). `squire exec` ends with the code of its command.
 enum ExitReason: Int32, CaseIterable {
     case done = 0
     case usage = 64
@@ -24,6 +24,6 @@ enum ExitReason: Int32, CaseIterable {
         }
     }
 
-    /// As `squire --help` lists them.
+    /// The list for `squire --help`.
     static var list: String { allCases.map { "\($0.rawValue) \($0.meaning)" }.joined(separator: ", ") }
 }

@@ -4,18 +4,17 @@ import Logging
 import Platform
 import Settings
 
-/// The main thread's loop: waits for signals, and stops what runs.
+/// The main thread's event loop, which waits for signals and stops the program.
 final class Foreground {
-    /// What SIGHUP means.
+    /// The meaning of SIGHUP.
     enum HangUp {
-        /// The terminal is gone, and with it the reason to run, unless nohup(1) said otherwise.
+        /// The terminal has closed, which ends the process, unless nohup(1) started it.
         case ends
-        /// The configuration is to be read again; but the end, when this process had a terminal, heeded its signals,
-        /// and has it no more.
-        case rereads(() -> Void)
+        /// A reload. But if the process had a terminal, respected its signals, and has lost it, the process ends.
+        case reloads(() -> Void)
     }
 
-    /// Why it ends.
+    /// Why the process ends.
     enum Ending: Equatable {
         case signal(Int32)
         case terminalGone
@@ -26,29 +25,29 @@ final class Foreground {
     private var orders = StopOrders()
     private let timeout: () -> Duration
     private let drain: (_ hurry: String, _ completion: @escaping @Sendable () -> Void) -> Void
-    /// Nil for what keeps no log.
+    /// Nil for a command without a log.
     private let logging: Logging?
-    /// Started by nohup(1): no terminal's end is this process's.
+    /// Whether nohup(1) started the process, so that a closing terminal does not end it.
     private let ignoresHangUp: Bool
-    /// From when it was first asked for: by what waits for SIGHUP before anything else.
+    /// Evaluated at its first use, which `unblockSignals` makes before any signal can arrive.
     private static let hadTerminal = terminal == .there
-    /// Whether SIGHUP may be the terminal's end: not for who was started without one.
+    /// Whether SIGHUP may mean that the terminal has closed. It never does for a process that was started without one.
     private let dependsOnTerminal: Bool
     private var signals: [SignalWatch] = []
     private var timer: EventTimer?
-    private lazy var secondLook = EventTimer(loop: loop) { [unowned self] in endWithTerminal() }
+    private lazy var terminalCheck = EventTimer(loop: loop) { [unowned self] in endWithTerminal() }
 
-    /// Of a session whose leader ends, the processes get SIGHUP a moment before they lose the terminal.
-    private static let secondLookAfter = Duration.milliseconds(250)
-    /// After it nobody waits for the start any more.
+    /// When the session leader ends, its processes receive SIGHUP shortly before they lose the terminal.
+    private static let terminalCheckDelay = Duration.milliseconds(250)
+    /// After that time nobody waits for the start any more.
     private static let startupTime = Duration.milliseconds(500)
 
-    /// Takes signals from now on: make it before anything is said to be ready. SIGTERM and SIGINT bring a clean end, a
-    /// second one, unless it comes with the first, leaves at once.
+    /// Handles signals from now on, so that it must exist before the program reports that it is ready. The first
+    /// SIGTERM or SIGINT ends the process cleanly; a later one, unless it belongs to the same event, ends it at once.
     ///
-    /// `timeout` is asked when the end begins: a reload may have changed it.
-    /// `drain` starts the end and calls its last argument, on any thread, when all exchanges are done; it has `timeout`.
-    /// `hurry` says how to leave at once.
+    /// `timeout` is evaluated when the end begins, because a reload may have changed it. `drain` begins the end, and
+    /// calls its last argument on any thread once all exchanges are done; after `timeout` they are cut. `hurry` tells a
+    /// person how to end the process at once.
     init(
         logging: Logging? = nil,
         timeout: @autoclosure @escaping () -> Duration,
@@ -69,7 +68,7 @@ final class Foreground {
             signals.append(
                 SignalWatch(loop: loop, signal: signal) { [unowned self] in
                     guard ending == nil else {
-                        if orders.isHurry(at: MonotonicClock.now()) { leaveAtOnce(signal) }
+                        if orders.isHurry(at: MonotonicClock.now()) { exitAtOnce(signal) }
                         return
                     }
                     endEcho(of: signal)
@@ -81,19 +80,19 @@ final class Foreground {
         Self.unblockHangUp()
     }
 
-    /// The shell and the kernel may both say it, so that a second one is no hurry.
+    /// The shell and the kernel may both send SIGHUP, so that a second one must not end the process at once.
     private func hungUp(_ meaning: HangUp) {
         guard ending == nil else { return }
         switch meaning {
         case .ends: if !ignoresHangUp { end(.signal(SIGHUP)) }
-        case .rereads(let reread):
+        case .reloads(let reload):
             if endWithTerminal() { return }
-            reread()
-            if dependsOnTerminal { secondLook.arm(after: Self.secondLookAfter) }
+            reload()
+            if dependsOnTerminal { terminalCheck.arm(after: Self.terminalCheckDelay) }
         }
     }
 
-    /// Ends, if the terminal of the start has gone: true then.
+    /// Ends the process if its terminal has closed. Returns true in that case.
     @discardableResult
     private func endWithTerminal() -> Bool {
         guard dependsOnTerminal, ending == nil, Self.terminal == .gone else { return false }
@@ -117,13 +116,13 @@ final class Foreground {
 
     private enum Terminal {
         case there
-        /// There is none, or it has hung up.
+        /// There is none, or it has closed.
         case gone
-        /// Nobody can say now: there may be no descriptor left to ask with.
+        /// Unknown, because no descriptor is left to find out.
         case unknown
     }
 
-    /// The process's controlling terminal (tty(4)).
+    /// The state of the controlling terminal (tty(4)).
     private static var terminal: Terminal {
         let descriptor = open("/dev/tty", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)
         guard descriptor >= 0 else { return errno == ENXIO || errno == EIO ? .gone : .unknown }
@@ -131,34 +130,34 @@ final class Foreground {
         return .there
     }
 
-    /// Runs until it is told to stop and everything has ended.
+    /// Runs until a signal has ended the program.
     func run() {
-        // Start-up's share, the libraries' more than the program's. Not at once: what waits for the start is about to ask,
-        // and needs some of it again.
+        // Memory that only the start needed, mostly that of libraries. Released late, because the first request needs a
+        // part of it again.
         let release = EventTimer(loop: loop) { csystem_release_startup_pages() }
         release.arm(after: Self.startupTime)
         loop.run()
         withExtendedLifetime(release) {}
     }
 
-    /// The last line of the log: how it ended. Everything else must have ended before.
-    func sayEnd() {
+    /// Logs the last line, which says how the process ended. Call when everything else has ended.
+    func logEnd() {
         switch ending {
-        case .signal(let signal)?: say("stopped by \(Self.name(of: signal))", signal)
-        case .terminalGone?: say("stopped: its terminal is gone", SIGHUP)
+        case .signal(let signal)?: log("stopped by \(Self.name(of: signal))", signal)
+        case .terminalGone?: log("stopped: its terminal is gone", SIGHUP)
         case nil: break
         }
     }
 
-    private func leaveAtOnce(_ signal: Int32) -> Never {
+    private func exitAtOnce(_ signal: Int32) -> Never {
         endEcho(of: signal)
-        say("stopped at once, by a second \(Self.name(of: signal)): what was running is cut", signal)
+        log("stopped at once, by a second \(Self.name(of: signal)): what was running is cut", signal)
         csystem_end_commands()
         LogWriter.standardError.finish(timeout: .milliseconds(100))
         _exit(128 + signal)
     }
 
-    private func say(_ text: String, _ signal: Int32) {
+    private func log(_ text: String, _ signal: Int32) {
         let name =
             switch signal {
             case SIGINT: "SIGINT"
@@ -168,7 +167,7 @@ final class Foreground {
         logging?.messages.write(LogMessage(.notice, event: "stop", text, [("signal", .text(name))]))
     }
 
-    /// A terminal shows `^C`, and the next line would go on behind it.
+    /// Ends the line on which the terminal shows `^C`.
     private func endEcho(of signal: Int32) {
         guard signal == SIGINT, isatty(2) == 1 else { return }
         LogWriter.standardError.write(UnsafeRawBufferPointer(start: nil, count: 0))
@@ -182,16 +181,16 @@ final class Foreground {
         }
     }
 
-    /// A crash is left to the system, without a report by Swift's runtime.
+    /// Leaves crashes to the system, without the crash report of Swift's runtime.
     static func crashQuietly() {
         for number in [SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGFPE, SIGBUS, SIGSEGV] where csystem_ignores(number) == 0 {
             _ = signal(number, SIG_DFL)
         }
     }
 
-    /// A parent may have blocked signals, as threads of some runtimes do, and children inherit that: Squire could then
-    /// not be stopped. `hangUpWaits` leaves SIGHUP blocked until there is a `Foreground` that takes it, for a command to
-    /// which it does not mean its end. While the process has one thread.
+    /// Unblocks all signals. A parent may have blocked some, as threads of some runtimes do, and a child inherits that;
+    /// Squire could not be stopped then. `hangUpWaits` keeps SIGHUP blocked until a `Foreground` handles it, for a
+    /// command that SIGHUP must not end. Call while the process has one thread.
     static func unblockSignals(hangUpWaits: Bool) {
         var blocked = sigset_t()
         sigemptyset(&blocked)
@@ -200,7 +199,7 @@ final class Foreground {
         if hangUpWaits { _ = hadTerminal }
     }
 
-    /// What came meanwhile comes now.
+    /// Delivers a pending SIGHUP.
     private static func unblockHangUp() {
         var hangUp = sigset_t()
         sigemptyset(&hangUp)

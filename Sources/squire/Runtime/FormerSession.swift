@@ -2,13 +2,13 @@ import Credentials
 import ReverseProxy
 import Settings
 
-/// The session that a login finds.
+/// The session that a login would replace.
 enum FormerSession: CustomStringConvertible {
     case nobody
-    /// One that is of no use any more.
+    /// A session that can serve no more requests.
     case dead(subject: String?)
     case living(subject: String?, expiresIn: Int?, lineage: String?)
-    /// Another API's.
+    /// A session for another API.
     case foreign(origin: String)
 
     init(_ loaded: LoadedConfiguration) throws {
@@ -43,10 +43,10 @@ enum FormerSession: CustomStringConvertible {
 
     var isLiving: Bool { if case .living = self { true } else { false } }
 
-    /// The login that a living session descends from.
+    /// The login from which a live session descends.
     var lineage: String? { if case .living(_, _, let lineage) = self { lineage } else { nil } }
 
-    /// The session, if it lives and is known to be another customer's than `token`: the end of a sentence.
+    /// The end of a sentence, if the session is live and known to be another customer's than `token`; nil otherwise.
     func other(than token: Token) -> String? {
         guard case .living(let subject?, _, _) = self, let new = token.claims?.subject, new != subject else {
             return nil

@@ -3,21 +3,22 @@ import ReverseProxy
 import ServiceManager
 import Settings
 
-/// The sockets that a service manager has passed for a proxy and its inspector.
+/// The sockets that a service manager passed for a proxy and its inspector.
 struct InheritedSockets {
     var proxy: [ListeningSocket] = []
     var inspector: ListeningSocket?
-    /// What they are bound to, and who may connect, looked at now: a file's mode may change.
+    /// The sockets' addresses, and who may connect. Evaluated at each call, because the mode of a socket's file may
+    /// change.
     var addresses: InheritedAddresses {
         InheritedAddresses(proxy: proxy.map(Self.address), inspector: inspector.map(Self.address))
     }
-    /// What to say of sockets that are not used; nil if there are none.
+    /// Why sockets were passed but are not used; nil if they are.
     var notice: String?
 
-    /// None.
+    /// No sockets.
     init() {}
 
-    /// Throws, as a configuration's mistakes, what no client can be accepted from.
+    /// Throws if a descriptor cannot accept clients.
     init(_ environment: ServiceEnvironment) throws(ConfigurationError) {
         switch environment.activation {
         case .none, .passed: break
@@ -49,11 +50,6 @@ struct InheritedSockets {
     }
 
     private static func address(_ socket: ListeningSocket) -> InheritedAddresses.Address {
-        let bound: ListenAddress =
-            switch socket.name {
-            case .tcp(let host, let port): .tcp(host: host, port: port)
-            case .unix(let path): .unix(path: path)
-            }
-        return .init(bound, descriptor: socket.descriptor, admitsOtherUsers: socket.admitsOtherUsers)
+        .init(socket.address, descriptor: socket.descriptor, admitsOtherUsers: socket.admitsOtherUsers)
     }
 }

@@ -2,8 +2,8 @@ import CSystem
 
 /// Ctrl-C while a command waits for a person.
 enum Interruption {
-    /// From now on Ctrl-C ends this process at once, with 130, as a shell would say it. Nothing is lost by it: what is
-    /// saved is saved by a rename.
+    /// Ctrl-C ends the process at once from now on, with 130, as a shell reports it. Nothing is lost, because files are
+    /// saved by renaming.
     static func endsWith130() {
         csystem_interrupt_exits()
     }

@@ -5,27 +5,29 @@ import Platform
 import ReverseProxy
 import Settings
 
-/// Binds the addresses that a configuration asks for.
+/// Binds the configured addresses.
 enum Listeners {
     private static let maximumTries = 100
 
-    /// What one address of `listen` came to: `localhost` has a socket at each loopback address.
+    /// The sockets of one address of `listen`. `localhost` has one for each loopback address.
     struct Bound {
         let sockets: [ListeningSocket]
-        /// What is not as the address says: fewer sockets, or another port.
+        /// What differs from the configured address: a socket is missing, or the port is another.
         var notices: [String] = []
 
-        /// What it is called by.
-        var name: ListeningSocket.Name { sockets[0].name }
+        /// The address of the first socket.
+        var address: ListenAddress { sockets[0].address }
     }
 
-    /// Binds an address for clients. Throws what is wrong, who asked for the address and what to do. `takesNextPort` goes
-    /// on to the next port when one is taken.
+    /// Binds an address for clients. Throws an error that says what failed, who asked for the address, and what to do.
+    /// `takesNextPort` tries the following ports if one is taken.
     static func bindAll(_ asked: AskedAddress, takesNextPort: Bool) throws -> Bound {
         let (bound, isMoved) = try search(asked, takesNextPort: takesNextPort) { address in
             guard case .tcp("localhost", let port) = address else { return Bound(sockets: [try bind(address)]) }
             let sockets = try ListeningSocket.loopback(port: port)
-            guard sockets.count == 1, case .tcp(let host, _) = sockets[0].name else { return Bound(sockets: sockets) }
+            guard sockets.count == 1, case .tcp(let host, _) = sockets[0].address else {
+                return Bound(sockets: sockets)
+            }
             let missing = host == "::1" ? "127.0.0.1" : "::1"
             return Bound(
                 sockets: sockets,
@@ -33,10 +35,10 @@ enum Listeners {
             )
         }
         guard isMoved else { return bound }
-        return Bound(sockets: bound.sockets, notices: bound.notices + [moved(asked, to: bound.name)])
+        return Bound(sockets: bound.sockets, notices: bound.notices + [moved(asked, to: bound.address)])
     }
 
-    /// Binds one socket, as `bindAll` does, but never to a port of `avoiding`.
+    /// Binds a single socket, as `bindAll` does, but to no port of `avoiding` except the requested one.
     static func bindOne(_ asked: AskedAddress, takesNextPort: Bool, avoiding: Set<Int> = []) throws -> Bound {
         let (socket, isMoved) = try search(asked, takesNextPort: takesNextPort) { address in
             if case .tcp(_, let port) = address, takesNextPort, address != asked.address, avoiding.contains(port) {
@@ -44,12 +46,12 @@ enum Listeners {
             }
             return try bind(address)
         }
-        return Bound(sockets: [socket], notices: isMoved ? [moved(asked, to: socket.name)] : [])
+        return Bound(sockets: [socket], notices: isMoved ? [moved(asked, to: socket.address)] : [])
     }
 
-    private static func moved(_ asked: AskedAddress, to name: ListeningSocket.Name) -> String {
+    private static func moved(_ asked: AskedAddress, to address: ListenAddress) -> String {
         let what = asked.key == "listen" ? "the proxy" : "the inspector"
-        guard case .tcp(_, let port) = name else { return "\(asked.address) is taken" }
+        guard case .tcp(_, let port) = address else { return "\(asked.address) is taken" }
         return "\(asked.address) is taken: \(what) is on port \(port)"
     }
 
@@ -60,9 +62,9 @@ enum Listeners {
         }
     }
 
-    /// Makes the directory too, for this user alone, as a session's is made.
+    /// Also creates the directory, with access for this user alone.
     private static func unix(_ path: String) throws -> ListeningSocket {
-        // A socket that cannot be had is said by who tries it.
+        // If the directory cannot be created, binding the socket reports why.
         try? ParentDirectory.make(for: path)
         return try .unix(path: path)
     }
@@ -95,7 +97,7 @@ enum Listeners {
         }
     }
 
-    /// Who asked, and where another address is named.
+    /// Who asked for the address, and where to configure another.
     private static func choice(_ asked: AskedAddress) -> String {
         guard let source = asked.source, source != "--\(asked.key)" else {
             let who = asked.source == nil ? "It is the default of \(asked.key)" : "It was asked for by --\(asked.key)"

@@ -1,13 +1,13 @@
 import ArgumentParser
 import Settings
 
-/// Loads configurations for commands.
+/// Loads the configuration of a command.
 enum Loading {
-    /// What a command does with the session.
+    /// How a command uses the session.
     enum Use {
-        /// It only looks: nothing is run, sent, or written.
+        /// Reads it. Runs, sends and writes nothing.
         case look
-        /// It uses the session's token.
+        /// Uses its token.
         case act
     }
 
@@ -27,12 +27,12 @@ enum Loading {
         }
     }
 
-    /// The end of the process that such mistakes mean.
+    /// The exit message and code for a configuration error.
     static func failure(_ error: ConfigurationError) -> ExitFailure {
         error.mayPass ? .tryLater(error.commandText) : .configuration(error.commandText)
     }
 
-    /// Makes a configuration fit to be acted on: a person has finished it and means it, and its secrets are read.
+    /// Prepares a configuration for use: checks that a person has completed and approved it, and reads its secrets.
     static func prepare(
         _ loaded: inout LoadedConfiguration,
         _ loader: ConfigurationLoader
@@ -53,7 +53,7 @@ enum Loading {
         ConfigurationLoader(environment: Environment.all, overrides: overrides, command: command)
     }
 
-    /// Makes sure that a person means the file, if it was taken unasked. At a terminal they are asked.
+    /// Makes sure that a person approves of a file that was found without being named. Asks at a terminal.
     static func allow(_ loaded: LoadedConfiguration, _ loader: ConfigurationLoader) throws(ConfigurationError) {
         guard let distrust = loader.distrust(loaded) else { return loader.trustNamed(loaded) }
         guard Output.isAtTerminal, let path = loaded.path else { throw distrust }
@@ -64,7 +64,7 @@ enum Loading {
         loader.trust(loaded)
     }
 
-    /// The command that runs, and its arguments, as messages repeat them. Secrets are never among them.
+    /// The running command and its arguments, as messages repeat them. Secrets are never among the arguments.
     private static var command: [String] {
         let words = Array(CommandLine.arguments.dropFirst())
         return Squire.commands.contains { $0.configuration.commandName == words.first }

@@ -3,12 +3,12 @@ import HTTP1
 import Platform
 import ReverseProxy
 
-/// A blocking HTTP client for one listener on this machine: one connection, one request after the other. What is at the
-/// other end may be anything: everything has a limit.
+/// A blocking HTTP client for a listener on this machine, with one connection and one request at a time. The listener
+/// is not trusted: everything is limited.
 final class LocalClient {
     enum Failure: Error {
         case notConnected
-        /// It does not answer in time, or in HTTP.
+        /// No answer in time, or one that is not HTTP.
         case noAnswer
     }
 
@@ -21,12 +21,12 @@ final class LocalClient {
     private let isUnixSocket: Bool
     private let host: String
     private let timeout: Duration
-    /// By `MonotonicClock`: a response that drips must end, too.
+    /// In nanoseconds of `MonotonicClock`. Also ends a response that arrives byte by byte.
     private var deadline: UInt64 = 0
     private let input = ByteBuffer(capacity: 16 * 1024)
     private static let maximumBody = 4 << 20
 
-    /// `timeout` is for connecting, and for each response.
+    /// `timeout` limits the connection attempt and each response.
     init(_ address: ListenAddress, timeout: Duration) throws(Failure) {
         let descriptor: Int32
         self.timeout = timeout
@@ -44,8 +44,8 @@ final class LocalClient {
         socket = FileDescriptor(owning: descriptor)
     }
 
-    /// Whether the listener is a process of this very user. Ask when it has answered: whose a connection is that
-    /// nobody has accepted, the system does not know.
+    /// Whether the listener belongs to this user. Call after its first response: before it accepts the connection, the
+    /// system does not know the owner.
     var isOwn: Bool {
         PeerUsers.shared.peer(of: socket.number, isUnixSocket: isUnixSocket) == .user(geteuid())
     }
@@ -123,7 +123,7 @@ final class LocalClient {
 
     // MARK: Connecting
 
-    /// -1 when nobody is there.
+    /// Returns the descriptor, or -1 if nobody listens.
     private static func connect(host: String, port: Int, _ timeout: Duration) -> Int32 {
         var hints = addrinfo()
         hints.ai_flags = AI_NUMERICSERV
@@ -158,7 +158,7 @@ final class LocalClient {
         return -1
     }
 
-    /// A socket that gives up when it has waited for `timeout`.
+    /// A socket whose calls time out after `timeout`.
     private static func open(_ family: Int32, _ timeout: Duration) -> Int32 {
         let descriptor = Platform.socket(family, SystemConstant.streamSocket, 0)
         guard descriptor >= 0 else { return -1 }

@@ -4,26 +4,26 @@ import Settings
 import Support
 import TokenSources
 
-/// What a login came to, in lines.
+/// Reports the outcome of a login.
 struct LoginReport {
-    private let session: SessionAccess
+    private let access: SessionAccess
     private let former: FormerSession
 
-    init(_ session: SessionAccess, former: FormerSession) {
-        self.session = session
+    init(_ access: SessionAccess, former: FormerSession) {
+        self.access = access
         self.former = former
     }
 
-    /// `isOAuth`: standard output has one line only, as a script wants it that read an address from standard error.
+    /// `isOAuth` limits standard output to one line, for scripts that read an address from standard error.
     func say(isOAuth: Bool) {
-        let status = session.cache.status
+        let status = access.session.status
         let who = status.subject.map(ControlCharacters.escaped).map { " as customer \($0)" } ?? ""
         let life = status.expiresIn.map { Self.life($0, isDead: status.state == .loginNeeded) } ?? doubt
-        var rest = ["session in \(session.file.path)"]
-        if let replaced = session.replaced {
+        var rest = ["session in \(access.file.path)"]
+        if let replaced = access.replaced {
             let fate = replaced.keptIn.map { "it is kept in \($0)" } ?? "it could not be kept"
             rest.append("replaced \(FormerSession(replaced).description); \(fate)")
-        } else if case .former(let file, _) = session.loaded.place {
+        } else if case .former(let file, _) = access.loaded.place {
             rest.append("\(former.description) stays in \(file), where an older Squire left it")
         }
         if isOAuth {
@@ -36,9 +36,9 @@ struct LoginReport {
         }
     }
 
-    /// What is said of a life that is unknown, although the token tells its end; empty if it does not.
+    /// The remark on a token whose lifetime is unknown although it states its expiry; empty if it states none.
     private var doubt: String {
-        guard let end = session.cache.token?.claims?.expiresAt else { return "" }
+        guard let end = access.session.token?.claims?.expiresAt else { return "" }
         let claim = "\(UTCTime.text(end)), \(TokenLife.doubt(of: end, now: SystemClock().wall()))"
         return ", token good until the API refuses it: it claims to end at \(claim), and is not believed"
     }
@@ -49,10 +49,10 @@ struct LoginReport {
         return past + (isDead ? ", and nothing refreshes it: give one that lives" : "; the next request refreshes it")
     }
 
-    /// Without a refresh token the session ends with its token.
+    /// Warns that the session ends with its token, because no refresh token came.
     private func warning(_ status: SessionStatus) -> String? {
-        guard case .oauth(let oauth) = session.loaded.configuration.session.source,
-            let record = try? session.record(), record.refreshToken == nil
+        guard case .oauth(let oauth) = access.loaded.configuration.session.source,
+            let record = try? access.record(), record.refreshToken == nil
         else { return nil }
         let word = oauth.offlineScope ?? "offline_access"
         let end =

@@ -4,18 +4,18 @@ import ReverseProxy
 import Settings
 import TokenSources
 
-/// Asks the authorization server what can be asked without spending anything.
+/// Examines the authorization server without spending anything.
 struct OAuthCheck {
     private let source: OAuthSource
 
-    /// Nil if tokens come from elsewhere.
+    /// Nil if the tokens have another source.
     init?(_ loaded: LoadedConfiguration) {
         guard case .oauth(let oauth) = loaded.configuration.session.source else { return nil }
         source = OAuthSource(ConfiguredSource.tokenEndpoint(oauth, loaded))
     }
 
-    /// Its metadata, whether the token endpoint answers, and its clock; of a client that needs nobody, whether it is
-    /// known. Blocking.
+    /// The verdicts on its metadata, its token endpoint and its clock, and on a client that needs no person, whether
+    /// the server knows it. Blocks.
     func lines() -> [CheckLine] {
         do throws(EndpointFailure) {
             let (url, status) = try source.endpoint.look()
@@ -34,10 +34,10 @@ struct OAuthCheck {
         }
     }
 
-    /// Seconds by which two clocks may differ.
+    /// The tolerated difference of two clocks, in seconds.
     private static let tolerance = 30
 
-    /// A token that nobody uses is asked for.
+    /// Asks for a token, which is discarded.
     private var client: CheckLine {
         switch source.get(HeldTokens()) {
         case .obtained, .unchanged: .ok("client", "the authorization server knows it, and gives it a token")

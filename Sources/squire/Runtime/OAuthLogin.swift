@@ -7,20 +7,20 @@ import Support
 import Threads
 import TokenSources
 
-/// A person's login at an authorization server, with a browser or on another device.
+/// A person's login at an authorization server, in a browser on this machine or on another device.
 struct OAuthLogin {
-    let taking: TokenTaking
+    let redemption: TokenRedemption
     let oauth: OAuthConfiguration
     let endpoint: TokenEndpoint
 
-    private var line: String { taking.line }
+    private var line: String { redemption.line }
 
-    /// How long it is waited for the browser.
+    /// How long to wait for the browser.
     private static let patience = Duration.seconds(300)
 
     // MARK: With a browser
 
-    /// Logs in by authorization code (RFC 6749 section 4.1).
+    /// Logs in with an authorization code (RFC 6749 section 4.1).
     func withBrowser() throws {
         let login: AuthorizationCodeLogin
         do {
@@ -36,8 +36,8 @@ struct OAuthLogin {
         do {
             let grant = [("grant_type", "authorization_code")]
             let parameters = grant + login.redemption(of: code).map { ($0.name, $0.value) }
-            let outcome = try taking.take(.code) { [endpoint] in endpoint.exchange(parameters) }
-            guard case .obtained(let tokens, _) = outcome else { throw taking.failure(outcome, of: .code) }
+            let outcome = try redemption.redeem(.code) { [endpoint] in endpoint.exchange(parameters) }
+            guard case .obtained(let tokens, _) = outcome else { throw redemption.failure(outcome, of: .code) }
             login.show(.loggedIn(who: tokens.accessToken.claims?.subject))
         } catch {
             login.show(.failed(reason: "the terminal says why"))
@@ -47,7 +47,7 @@ struct OAuthLogin {
 
     private func request() throws -> AuthorizationCodeLogin.Request {
         let url = try found { () throws(EndpointFailure) in try endpoint.authorizationEndpoint() }
-        // What cannot be redeemed is not asked for.
+        // Fails early: without a token endpoint the code could not be redeemed.
         _ = try found { () throws(EndpointFailure) in try endpoint.tokenEndpoint() }
         return AuthorizationCodeLogin.Request(
             endpoint: url,
@@ -64,7 +64,7 @@ struct OAuthLogin {
         do throws(EndpointFailure) {
             return try look()
         } catch {
-            throw taking.failure(error.outcome, of: .code)
+            throw redemption.failure(error.outcome, of: .code)
         }
     }
 
@@ -93,7 +93,7 @@ struct OAuthLogin {
         }
     }
 
-    /// Why a pasted line is not the answer.
+    /// Tells the person why a pasted line is not the expected address.
     private static func explain(_ refusal: RedirectRefusal) {
         switch refusal {
         case .state, .issuer: Output.error("That address belongs to another login. Paste the one of this login.")
@@ -102,7 +102,7 @@ struct OAuthLogin {
         }
     }
 
-    /// Only this user's processes: others could answer with a login of theirs.
+    /// Admits only this user's processes, because others could answer with a login of their own.
     @Sendable private static func admits(_ descriptor: Int32) -> Bool {
         PeerUsers.shared.peer(of: descriptor, isUnixSocket: false).refusal == nil
     }
@@ -121,7 +121,7 @@ struct OAuthLogin {
         throw failure
     }
 
-    /// RFC 6749 section 4.1.2.1.
+    /// Maps an error of RFC 6749 section 4.1.2.1.
     private func refusal(_ word: String, _ story: String) -> ExitFailure {
         switch word {
         case "invalid_scope": .configuration("\(story); see session.oauth.scope")
@@ -135,7 +135,7 @@ struct OAuthLogin {
 
     // MARK: On another device
 
-    /// Logs in on another device, if the server can do that, else with a browser.
+    /// Logs in on another device if the server supports that, else with a browser.
     func onDeviceOrWithBrowser() throws {
         let hasDevice: Bool
         do throws(EndpointFailure) {
@@ -147,7 +147,7 @@ struct OAuthLogin {
         if hasDevice { try onDevice() } else { try withBrowser() }
     }
 
-    /// Logs in by device code (RFC 8628).
+    /// Logs in with a device code (RFC 8628).
     func onDevice() throws {
         var parameters: [(name: String, value: String)] = []
         if let scope = oauth.scope { parameters.append(("scope", scope)) }
@@ -180,21 +180,21 @@ struct OAuthLogin {
         }
     }
 
-    /// One question. Tokens that answer it are saved when this returns.
+    /// Polls once. If tokens arrive, they are saved when this returns.
     private func ask(_ device: DeviceAuthorization) throws -> DeviceLogin.Answer {
         let grant = [("grant_type", "urn:ietf:params:oauth:grant-type:device_code")]
         let parameters = grant + device.redemption.map { ($0.name, $0.value) }
-        Spending.begin(waitsElsewhere: false)
-        defer { Spending.end() }
+        SignalHold.begin(waitsElsewhere: false)
+        defer { SignalHold.end() }
         let reply = endpoint.ask(parameters)
-        let outcome = try taking.take(.deviceCode, given: reply.outcome)
+        let outcome = try redemption.redeem(.deviceCode, given: reply.outcome)
         if case .obtained = outcome { return .ended(.loggedIn) }
         if let answer = reply.error.flatMap(DeviceLogin.Answer.init) { return answer }
         switch outcome {
         case .unavailable(_, let seconds, _, _, _): return .poll(.noAnswer(retryAfter: seconds))
-        // The person may go on for minutes: a fault in between is no end.
+        // The person may need minutes, so that a failure in between is not final.
         case .unreachable, .lost: return .poll(.noAnswer(retryAfter: nil))
-        case .obtained, .unchanged, .refused, .misconfigured: throw taking.failure(outcome, of: .deviceCode)
+        case .obtained, .unchanged, .refused, .misconfigured: throw redemption.failure(outcome, of: .deviceCode)
         }
     }
 

@@ -1,104 +1,44 @@
 import CSystem
-import Credentials
 import Platform
 import Settings
 import Support
 import Threads
 
-/// The end of a command that did not work out: what to say, and the code (sysexits(3)).
-struct ExitFailure: Error {
-    let code: Int32
-    let message: String
-
-    static func malformed(_ message: String) -> ExitFailure { ExitFailure(.malformed, message) }
-    static func unreachable(_ message: String) -> ExitFailure { ExitFailure(.unreachable, message) }
-    static func notWritable(_ message: String) -> ExitFailure { ExitFailure(.notWritable, message) }
-    static func inputOutput(_ message: String) -> ExitFailure { ExitFailure(.inputOutput, message) }
-    static func tryLater(_ message: String) -> ExitFailure { ExitFailure(.tryLater, message) }
-    static func loginNeeded(_ message: String) -> ExitFailure { ExitFailure(.loginNeeded, message) }
-    static func configuration(_ message: String) -> ExitFailure { ExitFailure(.configuration, message) }
-
-    static func usage(_ message: String) -> ExitFailure { ExitFailure(.usage, message) }
-
-    /// What a session's failure means for a command. `login` is the line that logs in.
-    init(_ failure: CredentialFailure, reason: String?, login: String) {
-        let because = reason.map { ": \($0)" } ?? ""
-        switch failure {
-        case .loginNeeded(let story):
-            self = .loginNeeded("squire: \(story ?? "A login is needed\(because).") Run: \(login)")
-        case .notRefreshable:
-            self = .loginNeeded(
-                "squire: the token does not last, and no session.refresh is configured. Run: \(login)"
-            )
-        case .unavailable(let seconds, true):
-            self = .unreachable(
-                "squire: the API cannot be reached\(because). Nothing is lost; try again in \(seconds) s"
-            )
-        case .unavailable(let seconds, false), .paused(let seconds):
-            self = .tryLater(
-                "squire: the token cannot be refreshed now\(because). Nothing is lost; try again in \(seconds) s"
-            )
-        case .misconfigured(let reason, _):
-            self = .configuration("squire: no token can be had: \(reason)")
-        case .unchanged(let seconds):
-            self = .tryLater("squire: the API gave the same token again; try again in \(seconds) s")
-        case .notWritable(let text):
-            self = .notWritable("squire: nothing was refreshed, since it could not be saved: \(text)")
-        case .overloaded, .refreshDidNotHelp, .shuttingDown:
-            self = .tryLater("squire: too much is under way; try again in a moment")
-        }
-    }
-
-    /// A session file that cannot be used.
-    init(_ error: SessionFileError) {
-        self.init(error.reason == .noDirectory ? .notWritable : .malformed, "squire: \(error.description)")
-    }
-
-    init(code: Int32, message: String) {
-        self.code = code
-        self.message = message
-    }
-
-    private init(_ reason: ExitReason, _ message: String) {
-        self.init(code: reason.rawValue, message: message)
-    }
-}
-
 /// The three standard streams.
 enum Output {
-    /// Puts something in the place of each of the three that was closed by whoever started this process: a socket would
-    /// get its number otherwise, and be written to as if it were a terminal, or read as if it were somebody's input.
-    /// Close-on-exec: `squire exec` starts its command with what it was itself started with. Ends the process where
-    /// there is nothing to be had.
+    /// Opens a placeholder for each standard stream that the caller closed. Otherwise a socket could get its number,
+    /// and be written to like a terminal or read like a user's input. The placeholders are close-on-exec, so that
+    /// `squire exec` passes on the streams as it received them. Ends the process if no placeholder can be opened.
     static func openStandardStreams() {
         for descriptor in Int32(0)...2 where fcntl(descriptor, F_GETFD) < 0 {
             if descriptor == 1 { closed.with { $0 = SystemError(Self.notWritable, code: EBADF) } }
-            // The lowest number that is free. A root without devices still has itself, which takes and gives nothing.
+            // open(2) returns the lowest free number. Even a root file system without devices contains itself, which
+            // can be neither read nor written.
             guard open("/dev/null", O_RDWR | O_CLOEXEC) >= 0 || open("/", O_RDONLY | O_CLOEXEC) >= 0 else {
                 _exit(ExitReason.inputOutput.rawValue)
             }
         }
     }
 
-    /// Says where something accepts connections, for whoever waits for that. Gives why nobody can read it, if that is so.
+    /// Prints the endpoints that accept connections. Returns an error if nobody can read them.
     static func announce(_ endpoints: [String]) -> SystemError? {
         closed.with { $0 } ?? unwritten(endpoints.map { "\(ControlCharacters.escapedLines($0))\n" }.joined())
     }
 
-    /// A line, or several, on standard output, at once. Nothing in it acts on a terminal.
+    /// Prints one or more lines to standard output, without control characters.
     static func line(_ text: String) {
         write(1, ControlCharacters.escapedLines(text) + "\n")
     }
 
-    /// The same for people, folded for a terminal. `column`: where what stands behind a label begins, and goes on.
+    /// The same for people, folded for a terminal. `column` is where the text after a label begins, and continues.
     static func say(_ text: String, column: Int? = nil) {
         line(folded(ControlCharacters.escapedLines(text), on: 1, column: column))
     }
 
-    /// A line that begins with a label of 12 columns.
+    /// Prints a line that begins with a label of 12 columns.
     static func labelled(_ text: String) { say(text, column: 12) }
 
-    /// Values that belong together: a line, which a terminal gets broken between them alone.
+    /// Prints values that belong together on one line. A terminal gets line breaks only between them.
     static func row(_ values: [String], separator: String = "  ", indentation: Int = 2) {
         line(
             MessageLines.row(
@@ -110,19 +50,20 @@ enum Output {
         )
     }
 
-    /// What was found or refused, on standard error, folded for a terminal.
+    /// Prints a finding or a refusal to standard error, folded for a terminal.
     static func error(_ text: String) {
         write(2, folded(ControlCharacters.escapedLines(text), on: 2) + "\n")
     }
 
-    /// As the terminal that `descriptor` is takes it; in a file or a pipe each line stays whole.
+    /// `text`, folded for the terminal at `descriptor`. In a file or a pipe each line stays whole.
     private static func folded(_ text: String, on descriptor: Int32, column: Int? = nil) -> String {
         guard let width = Terminal.columns(descriptor) else { return text }
         guard let column else { return MessageLines.folded(text, width: width) }
         return MessageLines.hanging(text, at: column, width: width)
     }
 
-    /// Why the command ends, on standard error: for the journal, each line as an error. Nothing in it acts on a terminal.
+    /// Prints to standard error why the command ends, without control characters. Each line is marked as an error for
+    /// the journal.
     static func failure(_ text: String) {
         let shown = ControlCharacters.escapedLines(text)
         guard LogStyle.isJournal(Environment.all) else { return write(2, folded(shown, on: 2) + "\n") }
@@ -130,7 +71,7 @@ enum Output {
         write(2, lines.map { "<3>\($0)\n" }.joined())
     }
 
-    /// JSON on standard output. What acts on a terminal stands in strings only, and can be escaped there.
+    /// Prints JSON to standard output. Control characters can occur only in strings, where JSON can escape them.
     static func json(_ value: JSONValue, pretty: Bool = true) {
         write(1, ControlCharacters.escapedJSON(value.serialized(pretty: pretty)) + "\n")
     }
@@ -144,20 +85,20 @@ enum Output {
         lost.with { $0 = $0 ?? error }
     }
 
-    /// Writes to standard output. Gives why that cannot be done; a reader that has had enough is no failure.
+    /// Writes to standard output. Returns an error if that fails, unless the reader has closed the pipe, which is no
+    /// failure.
     private static func unwritten(_ text: String) -> SystemError? {
         SystemCall.writeAll(1, text.utf8) || errno == EPIPE ? nil : SystemError(Self.notWritable)
     }
 
-    /// What a command has done, on standard output, folded for a terminal. It is done all the same where that cannot be
-    /// written: `problem` tells it then.
+    /// Prints what a command has done to standard output, folded for a terminal. If that fails, `problem` repeats the
+    /// text, because it was done all the same.
     static func report(_ text: String) {
         say(text)
         if lost.with({ $0 }) != nil { unsaid.with { $0.append(text) } }
     }
 
-    /// Why something that was to stand on standard output does not, and what a command did in spite of it; nil if all
-    /// stands there.
+    /// Why standard output is incomplete, and what the command did nevertheless; nil if it is complete.
     static var problem: String? {
         guard let error = lost.with({ $0 }) else { return nil }
         let reports = unsaid.with { $0 }
@@ -166,14 +107,14 @@ enum Output {
     }
 
     private static let lost = Guarded<SystemError?>(nil)
-    /// Reports that standard output did not take.
+    /// Reports that standard output did not accept.
     private static let unsaid = Guarded<[String]>([])
-    /// What each write would have met, had nothing taken the place of a standard output that was closed.
+    /// The error of each write to a standard output that the caller closed, in spite of its placeholder.
     private static let closed = Guarded<SystemError?>(nil)
     private static let notWritable = "standard output cannot be written"
 
-    /// One line from standard input, without its end; asks with `prompt`, and without echo, when a person is there. Nil
-    /// at the end. A line is cut at 64 KiB, which is more than any secret has.
+    /// Reads one line from standard input, without its line feed; nil at the end. At a terminal, shows `prompt` and
+    /// hides what is typed. Cuts the line at 64 KiB, which is longer than any secret.
     static func readSecret(prompt: String) -> String? {
         guard isatty(0) == 1, csystem_hide_typing() == 0 else { return readLine() }
         write(2, prompt)
@@ -184,8 +125,8 @@ enum Output {
         return readLine()
     }
 
-    /// Whether more than the end of a line waits to be read that is no person's: it may be the rest of a secret that was
-    /// broken on its way here.
+    /// Whether standard input, if it is not a terminal, has more than a line ending left. That may be the rest of a
+    /// secret that was broken into lines.
     static var hasMoreInput: Bool {
         var count: Int32 = 0
         return isatty(0) == 0 && ioctl(0, UInt(FIONREAD), &count) == 0 && count > 2
@@ -194,13 +135,13 @@ enum Output {
     /// Whether a person can be asked.
     static var isAtTerminal: Bool { isatty(0) == 1 && isatty(2) == 1 }
 
-    /// What a person types; nil at the end of the input.
+    /// Asks a person for a line; nil at the end of the input.
     static func ask(_ prompt: String) -> String? {
         write(2, folded(ControlCharacters.escapedLines(prompt), on: 2))
         return readLine()
     }
 
-    /// Whether a person says yes.
+    /// Asks a person for a yes.
     static func confirm(_ question: String) -> Bool {
         let answer = ask(question + " [y/N] ")?.lowercased().filter { !$0.isWhitespace }
         return answer == "y" || answer == "yes"

@@ -1,14 +1,14 @@
 import ArgumentParser
 
-/// A command line of options that have a value each, and perhaps another command behind `--`: as scripts and service
-/// managers write it. Those that are started often are read here; swift-argument-parser takes a third of the
-/// instructions of a start to read any. Whatever else there is in a line, each mistake among it, is that one's to read.
+/// A simple command line, as scripts and service managers write it: options with one value each, and perhaps another
+/// command after `--`. The commands that are started most often parse it themselves, because swift-argument-parser
+/// takes a third of a start's instructions. It parses every other command line, and reports all mistakes.
 struct PlainArguments {
     private var values: [String: [String]] = [:]
-    /// What stands behind `--`; nil without that.
+    /// The words after `--`; nil without it.
     let command: [String]?
 
-    /// Nil where the words are not of that kind, or name other options than `names`.
+    /// Nil if the words are not of that form, or name an option outside `names`.
     init?(_ words: [String], names: [String]) {
         var rest = words[...]
         while let word = rest.popFirst(), word != "--" {
@@ -17,26 +17,26 @@ struct PlainArguments {
             let name = String(parts[0])
             guard names.contains(name) else { return nil }
             let value = parts.count > 1 ? String(parts[1]) : rest.popFirst() ?? ""
-            // What begins with a dash may be the next option, whose value was forgotten.
+            // A word with a leading dash may be the next option, after an option whose value is missing.
             guard !value.isEmpty, parts.count > 1 || !value.hasPrefix("-") else { return nil }
             values[name, default: []].append(value)
         }
-        // The terminator was taken, or there was none.
+        // Whether the loop above ended at `--`.
         let hasCommand = rest.startIndex > words.startIndex && words[rest.startIndex - 1] == "--"
         command = hasCommand ? Array(rest) : nil
     }
 
-    /// The last value counts.
+    /// The last value of the option.
     subscript(name: String) -> String? { values[name]?.last }
 
     func all(_ name: String) -> [String] { values[name] ?? [] }
 }
 
-/// A command that plain arguments are enough for.
+/// A command that plain arguments can express.
 protocol PlainCommand: ParsableCommand {
     static var plainOptions: [String] { get }
 
-    /// Nil where they are not. Sets all there is in the command: what is not set cannot be read.
+    /// Nil if they cannot express the command. Must set every property, because an unset one cannot be read.
     init?(_ arguments: PlainArguments)
 }
 
@@ -45,13 +45,13 @@ enum PlainCommands {
         ("run", RunCommand.self), ("token", TokenCommand.self), ("exec", ExecCommand.self),
     ]
 
-    /// The command that the words, without the program's name, ask for; nil where swift-argument-parser is to read them.
+    /// Parses the words after the program's name. Nil if swift-argument-parser must parse them.
     static func command(_ words: [String]) -> (any ParsableCommand)? {
         guard let name = words.first, let type = all.first(where: { $0.name == name })?.type,
             let arguments = PlainArguments(Array(words.dropFirst()), names: type.plainOptions),
             var command = type.init(arguments)
         else { return nil }
-        // It says again what is wrong, with the command's usage.
+        // swift-argument-parser reports the mistake, with the command's usage.
         guard (try? command.validate()) != nil else { return nil }
         return command
     }
@@ -114,7 +114,7 @@ extension TokenCommand: PlainCommand {
     init?(_ arguments: PlainArguments) {
         self.init()
         let formats = arguments.all("format").map(Format.init(rawValue:))
-        // Each is looked at, and the last counts.
+        // All values must be valid, and the last one counts.
         guard arguments.command == nil, let options = ConfigOption(arguments), !formats.contains(nil) else {
             return nil
         }

@@ -4,7 +4,7 @@ import Playground
 import ReverseProxy
 import Threads
 
-/// A running playground on a thread of its own.
+/// A playground, which runs on its own thread.
 final class PlaygroundService {
     let url: String
     private let thread: LoopThread
@@ -26,13 +26,13 @@ final class PlaygroundService {
             socket.close()
             throw ExitFailure.inputOutput("squire: \(error.description)")
         }
-        url = socket.name.url
+        url = socket.address.url
         server = LoopBound(nil, loop: thread.loop)
         let (server, loop) = (server, thread.loop)
         loop.execute { server.value = PlaygroundServer(loop: loop, socket: socket, options: options) }
     }
 
-    /// Logs the seeded customer in and gives the token.
+    /// Signs the seeded customer in, and returns the token.
     func signIn() -> String? {
         let latch = Latch<String?>()
         let host = String(url.drop { $0 != "/" }.dropFirst(2))

@@ -1,9 +1,11 @@
+import EventIO
 import Platform
 import ReverseProxy
 
-/// Who listens where this process may not, as proc(5) tells: for a person who wonders what has taken a port.
+/// Finds the process that listens on an address that is in use, by proc(5).
 enum PortHolder {
-    /// `squire demo (PID 4711)`, or another program's name; nil if it is another user's, or nothing is known.
+    /// Such as `squire demo (PID 4711)`, or another program's name. Nil if the process belongs to another user, or is
+    /// unknown.
     static func words(_ address: ListenAddress) -> String? {
         let sockets = inodes(address).map { "socket:[\($0)]" }
         guard !sockets.isEmpty else { return nil }
@@ -24,7 +26,7 @@ enum PortHolder {
         return "squire \(command)"
     }
 
-    /// Of the sockets that listen there.
+    /// The inodes of the sockets that listen on the address.
     private static func inodes(_ address: ListenAddress) -> [String] {
         switch address {
         case .tcp(let host, let port):

@@ -1,12 +1,12 @@
 import Platform
 
-/// What the proxies of one process are called in its log.
+/// The names of a process's proxies in its log.
 enum ProxyNames {
-    /// Names are for telling apart: longer ones say nothing more.
+    /// The length of a name. It only has to tell proxies apart.
     private static let limit = 24
 
-    /// One name for each configuration, no two the same: its file's, with its directory's if that is not enough, else
-    /// its number's. `upstream` is the name of one without a file.
+    /// One distinct name for each configuration: its file's name, with the directory if necessary, else with its
+    /// number. A configuration without a file is named `upstream`.
     static func names(of configurations: [(path: String?, upstream: String)]) -> [String] {
         let short = configurations.map { base(of: $0.path) ?? $0.upstream }
         let long = zip(configurations, short).map { one, name in
@@ -26,14 +26,14 @@ enum ProxyNames {
         return names
     }
 
-    /// `api` of `/etc/squire/api.yaml`
+    /// `api` for `/etc/squire/api.yaml`.
     private static func base(of path: String?) -> String? {
         guard let name = path?.split(separator: "/").last, name != "-" else { return nil }
         let stem = name.lastIndex(of: ".").map { name[..<$0] } ?? name
         return stem.isEmpty ? String(name) : String(stem)
     }
 
-    /// Of a name alone, the directory that this process is in.
+    /// The name of the file's directory; for a relative name, of this process's.
     private static func directory(of path: String?) -> String? {
         guard let path else { return nil }
         let place = path.hasPrefix("/") ? path : "\(RealPath.of(".") ?? "")/\(path)"

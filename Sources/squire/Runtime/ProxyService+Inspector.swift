@@ -7,13 +7,13 @@ import ReverseProxy
 import Settings
 import Threads
 
-/// The inspector of a proxy: on a thread of its own, so that nobody who looks holds anybody up.
+/// The inspector of a proxy. It has its own thread, so that its clients do not delay the proxy's.
 extension ProxyService {
-    /// The inspector that runs, its thread, and what its socket is bound to.
+    /// The running inspector, its thread, and the address of its socket.
     struct Inspecting {
         let thread: LoopThread
         let server: LoopBound<InspectorServer?>
-        let name: ListeningSocket.Name
+        let address: ListenAddress
 
         /// Calls `body` on the inspector's thread, unless the inspector has stopped.
         func execute(_ body: @escaping @Sendable (InspectorServer) -> Void) {
@@ -23,7 +23,7 @@ extension ProxyService {
             }
         }
 
-        /// Ends the inspector and joins its thread. `InspectorServer.stop` empties the box, too.
+        /// Stops the inspector and joins its thread. `InspectorServer.stop` also clears `server`.
         func stop() {
             execute { $0.stop() }
             thread.stop()
@@ -34,13 +34,7 @@ extension ProxyService {
         guard let asked = loaded.askedInspector else { return }
         let socket: ListeningSocket
         do {
-            if let passed = inherited.inspector {
-                socket = passed
-            } else {
-                let bound = try Listeners.bindOne(asked, takesNextPort: loaded.inspectorIsDefault, avoiding: ports)
-                for notice in bound.notices { logging.logger().notice("\(notice)") }
-                socket = bound.sockets[0]
-            }
+            socket = try inherited.inspector ?? bindInspector(asked, avoiding: ports)
         } catch {
             stop()
             throw error
@@ -54,54 +48,69 @@ extension ProxyService {
             throw ExitFailure.inputOutput("squire: \(error.description)")
         }
         let reference = LoopBound<InspectorServer?>(nil, loop: thread.loop)
-        inspector = Inspecting(thread: thread, server: reference, name: socket.name)
-        let (server, recordings, current, refreshes, reloads) = (server, recordings, current, refreshes, reloads)
-        let (configuration, loop, generations) = (loaded.configuration, thread.loop, generations)
-        let listen = names.map(\.url)
+        inspector = Inspecting(thread: thread, server: reference, address: socket.address)
+        let (refreshes, generations) = (refreshes, generations)
+        let (configuration, loop) = (loaded.configuration, thread.loop)
+        let makeProxy = inspectedProxy(examples: examples)
         loop.execute {
-            // Puts itself into the box that it is given.
+            // Stores itself in `reference`.
             _ = InspectorServer(
                 loop: loop,
                 socket: socket,
-                proxy: InspectedProxy(
-                    listen: listen,
-                    examples: examples,
-                    current: { current.get() },
-                    snapshot: { server.snapshot() },
-                    recordings: recordings,
-                    generationCounts: { server.generationCounts() },
-                    adopt: { server.adopt($0, origin: $1) },
-                    reload: { reloads.submit($0, $1) }
-                ),
+                proxy: makeProxy(),
                 refreshes: refreshes,
                 generations: generations,
-                access: InspectorAccess(configuration.access, name: socket.name),
+                access: InspectorAccess(configuration.access, address: socket.address),
                 sameUser: configuration.access.sameUser,
                 build: Version.build,
                 keep: configuration.inspector.keep,
                 reference: reference
             )
         }
-        let suffix = if case .tcp = socket.name { "/" } else { "" }
-        endpoints.append("inspector \(socket.name.url)\(suffix)")
+        let suffix = if case .tcp = socket.address { "/" } else { "" }
+        endpoints.append("inspector \(socket.address.url)\(suffix)")
     }
 
-    /// Has the inspector send nothing any more.
+    private func bindInspector(_ asked: AskedAddress, avoiding ports: Set<Int>) throws -> ListeningSocket {
+        let bound = try Listeners.bindOne(asked, takesNextPort: loaded.inspectorIsDefault, avoiding: ports)
+        for notice in bound.notices { logging.logger().notice("\(notice)") }
+        return bound.sockets[0]
+    }
+
+    /// What the inspector shows of the proxy, and may do with it.
+    private func inspectedProxy(examples: [String]) -> @Sendable () -> InspectedProxy {
+        let (server, recordings, current, reloads) = (server, recordings, current, reloads)
+        let listen = addresses.map(\.url)
+        return {
+            InspectedProxy(
+                listen: listen,
+                examples: examples,
+                current: { current.get() },
+                snapshot: { server.snapshot() },
+                recordings: recordings,
+                generationCounts: { server.generationCounts() },
+                adopt: { server.adopt($0, origin: $1) },
+                reload: { reloads.submit($0, $1) }
+            )
+        }
+    }
+
+    /// Makes the inspector end its open responses.
     func drainInspector() {
         inspector?.execute { $0.drain() }
     }
 
-    /// Has the inspector follow the access rules of the configuration that runs.
+    /// Applies the current configuration's access rules to the inspector.
     func reconfigureInspector() {
         guard let inspector else { return }
-        let access = InspectorAccess(loaded.configuration.access, name: inspector.name)
+        let access = InspectorAccess(loaded.configuration.access, address: inspector.address)
         let (sameUser, settings) = (loaded.configuration.access.sameUser, loaded.configuration.inspector)
         inspector.execute { $0.reconfigure(access: access, sameUser: sameUser, settings) }
     }
 }
 
 extension InspectedProxy.Current {
-    /// `isPrivate` asks no key of anybody; a session that is not kept has no line that prints its token.
+    /// `isPrivate` requires no key. A session that is not kept has no command that prints its token.
     init(_ loaded: LoadedConfiguration, _ session: Session, isPrivate: Bool, keepsSession: Bool) {
         let rules = loaded.configuration.session
         var settings = loaded.configuration
@@ -119,7 +128,7 @@ extension InspectedProxy.Current {
             settings: settings,
             tokenCommand: keepsSession && rules.source != .unused ? loaded.lines.line("token") : nil,
             explain: { [configuration = loaded.configuration, applySource = loaded.applySource] request in
-                // The inspector's page and whoever asks it have the key, or they could not ask.
+                // Only clients with the key can ask the inspector.
                 Explanation(request, configuration, applySource: applySource, hasKey: true) { session.status }
             }
         )

@@ -7,25 +7,25 @@ import ReverseProxy
 import Settings
 import Threads
 
-/// Putting a configuration in force that was read while the proxy runs. Everything here happens on the main loop, but
-/// for the reading itself (`ReloadDesk`).
+/// Applies a configuration that was read while the proxy runs. All of this happens on the main loop, except for the
+/// reading itself (`ReloadCoordinator`).
 extension ProxyService {
-    /// Lets SIGHUP and the inspector have the configuration read again, with `read`, which blocks.
+    /// Enables reloads by SIGHUP and by the inspector. `read` blocks.
     func acceptReloads(
         on loop: EventLoop,
         read: @escaping @Sendable (StopSignal) throws(ConfigurationError) -> LoadedConfiguration
     ) {
-        let clerk = ReloadDesk.Clerk(
+        let handler = ReloadCoordinator.Handler(
             refusal: { [unowned self] configuration in
                 guard let configuration, !isStarted(with: configuration) else { return nil }
                 return .otherConfiguration
             },
-            begins: { [unowned self] in report?.reloadBegan(at: $0) },
+            accepted: { [unowned self] in report?.reloadBegan(at: $0) },
             read: { stop in Result { () throws(ConfigurationError) in try read(stop) } },
-            follow: { [unowned self] in follow($0) },
-            ends: { [unowned self] in report?.reloadEnded() }
+            apply: { [unowned self] in apply($0) },
+            answered: { [unowned self] in report?.reloadEnded() }
         )
-        reloads.open(on: loop, clerk)
+        reloads.open(on: loop, handler)
     }
 
     private func isStarted(with configuration: String) -> Bool {
@@ -33,8 +33,8 @@ extension ProxyService {
         return own == configuration || current.get().configuration == configuration
     }
 
-    /// Puts what was read in force, or keeps everything as it is.
-    private func follow(_ reading: ReloadDesk.Reading) -> ReloadOutcome {
+    /// Applies a configuration that was read, or changes nothing.
+    private func apply(_ reading: ReloadCoordinator.Reading) -> ReloadOutcome {
         let outcome: ReloadOutcome
         do {
             outcome = try reconfigure(try reading.get())
@@ -70,7 +70,7 @@ extension ProxyService {
         }
     }
 
-    /// `headers.Accept and timeouts.idle changed; listen changes with a restart only`
+    /// Such as `headers.Accept and timeouts.idle changed; listen changes with a restart only`.
     static func summary(changed: [String], restart: [String]) -> String {
         let list = { (keys: [String]) in
             let names = keys.map(ControlCharacters.escaped)
@@ -84,9 +84,9 @@ extension ProxyService {
         return parts.isEmpty ? "nothing changed" : parts.joined(separator: "; ")
     }
 
-    /// Puts a newly read configuration in force: everything but the listeners, the workers and the inspector's address.
+    /// Applies everything but the listeners, the number of workers and the inspector's address.
     private func reconfigure(_ fresh: LoadedConfiguration) throws -> ReloadOutcome {
-        // Compared with what runs: the file may have been read, and not been followed in all, before.
+        // Compares with the running configuration, because an earlier reload may have applied its file only in part.
         let keys = fresh.keys(differingFrom: loaded)
         let restart = keys.filter(LoadedConfiguration.fixedKeys.contains)
         let exposures = fresh.exposures + openSockets(fresh.configuration.access)
@@ -94,7 +94,7 @@ extension ProxyService {
         fresh.keepFixed(of: loaded)
         try fresh.requireAccess()
         let session = try isSameSession(fresh, keys) ? session : makeNextSession(fresh)
-        // What it names may have changed, though it did not.
+        // The configuration may be the same, but what it refers to may have changed.
         session.endMistake()
         for warning in exposures {
             logging.logger().warning("\(warning)")
@@ -107,20 +107,20 @@ extension ProxyService {
         return .reread(changed: keys.filter { !LoadedConfiguration.fixedKeys.contains($0) }, restart: restart)
     }
 
-    /// A sentence for each Unix socket that was bound for this user alone and can be opened by others by now, if these
-    /// rules let them use the session.
+    /// One sentence for each Unix socket that was bound for this user alone, is now open to other users, and gives them
+    /// the session under the rules of `access`.
     private func openSockets(_ access: AccessConfiguration) -> [String] {
         guard !access.sameUser, access.key == nil else { return [] }
         return sockets.filter(\.admitsOtherUsers).map {
-            "\($0.name.url) can be opened by other users, who use your session: set access.key or access.same-user: true"
+            "\($0.address.url) can be opened by other users, who use your session: set access.key or access.same-user: true"
         }
     }
 
-    /// What a session is made from: these, and the keys below them.
+    /// The keys, with all keys below them, that determine a session.
     private static let sessionKeys = ["session", "headers", "upstream", "tls", "proxy", "timeouts.connect"]
 
-    /// Whether the session that runs is the one of `fresh`, of which these keys changed. It knows more than its file
-    /// does, and is not given up without need.
+    /// Whether the running session also fits `fresh`, which differs in `keys`. A session knows more than its file, so
+    /// that it is not replaced needlessly.
     private func isSameSession(_ fresh: LoadedConfiguration, _ keys: [String]) -> Bool {
         let isTouched = keys.contains { key in
             !LoadedConfiguration.fixedKeys.contains(key)
@@ -129,8 +129,9 @@ extension ProxyService {
         return !isTouched && loaded.binding == fresh.binding
     }
 
-    /// A new session on the file: a refresh in flight in the former one holds the file's lock, so nothing is lost. A
-    /// token that is bound to the former upstream does not go to another. One that is in memory only stays where it is.
+    /// Opens a new session on the file. A refresh in flight in the former session holds the file's lock, so that
+    /// nothing is lost. A token that is bound to the former upstream is not used for another. Throws if the token is
+    /// only in memory.
     private func makeNextSession(_ fresh: LoadedConfiguration) throws -> Session {
         let former = session
         if let reason = former.status.unsaved {
@@ -146,16 +147,16 @@ extension ProxyService {
             sessionChanged,
             keepsSession: true
         )
-        remember(former)
-        // What it had is nobody's any more, and the new one has told of nothing.
+        keep(former: former)
+        // The inspector must not show the former session's token, and the new session has reported none.
         if next.token == nil { generations.end() }
         return next
     }
 }
 
 extension LoadedConfiguration {
-    /// Takes what `fixedKeys` name from what runs: it changes with a restart only. Where machines share the session does
-    /// change if the tokens come from elsewhere now.
+    /// Copies the settings that `fixedKeys` names from the running configuration, because only a restart changes them.
+    /// The place where machines share the session does change if the tokens have another source now.
     fileprivate mutating func keepFixed(of former: LoadedConfiguration) {
         configuration.listen = former.configuration.listen
         configuration.workers = former.configuration.workers
@@ -166,6 +167,6 @@ extension LoadedConfiguration {
         binding.sharedPlace = former.binding.sharedPlace
     }
 
-    /// The file itself, whatever links lead to it; nil without a file, or when it is gone.
+    /// The file's path without symbolic links; nil without a file, or if it no longer exists.
     var realPath: String? { path.flatMap(RealPath.of) }
 }

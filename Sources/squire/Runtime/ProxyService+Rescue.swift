@@ -2,9 +2,9 @@ import Credentials
 import Logging
 import Settings
 
-/// A token that the end finds in memory only.
+/// Saves a token that is only in memory when the proxy ends.
 extension ProxyService {
-    /// Keeps it beside its file, and says where it is. True if there was one.
+    /// Saves it beside its file, and reports the path. Returns true if there was one.
     func rescue(_ session: Session) -> Bool {
         guard let unsaved = session.rescue() else { return false }
         let path = CommandLines.quoted(unsaved.path)

@@ -4,12 +4,12 @@ import Logging
 import ReverseProxy
 import Settings
 
-/// What a proxy says of itself.
+/// Describes a proxy's state.
 extension ProxyService {
-    /// What runs, for the first line of the log.
+    /// The first line of the log: what runs.
     var startMessage: LogMessage {
         let status = session.status
-        // Whoever issued the token chose it.
+        // The issuer chose this text, which may have any length.
         let subject = status.subject.map { String(String.UnicodeScalarView($0.unicodeScalars.prefix(64))) }
         let token: String =
             switch (Self.shownState(status), status.expiresIn) {
@@ -22,7 +22,7 @@ extension ProxyService {
                 "token has expired and is refreshed when it is needed"
             case (.usable, let life?), (.refreshing, let life?): "token good for \(Quantity.words(seconds: life))"
             }
-        let listen = names.map(\.url)
+        let listen = addresses.map(\.url)
         let upstream = loaded.configuration.upstreamURL
         let words = [
             "squire \(Version.number): \(listen.joined(separator: " and ")) -> \(upstream)",
@@ -41,23 +41,23 @@ extension ProxyService {
         )
     }
 
-    /// The first token is on its way while the source is asked.
+    /// The state to show: `starting` while the source is asked for the first token.
     static func shownState(_ status: SessionStatus) -> SessionStatus.State {
         status.state == .refreshing && status.receivedAt == nil ? .starting : status.state
     }
 
-    /// The address of the inspector's page; nil where a browser reaches none.
+    /// The address of the inspector's page; nil if no browser can reach it.
     var page: String? {
-        guard let name = inspector?.name, case .tcp = name else { return nil }
-        return name.url + "/"
+        guard let address = inspector?.address, case .tcp = address else { return nil }
+        return address.url + "/"
     }
 
-    /// The same as a line; nil when the level leaves it out.
+    /// `startMessage` as a line; nil if the log level excludes it.
     var startLine: ByteBuffer? { logging.messages.line(startMessage, at: logging.begun) }
 
     // MARK: For a service manager
 
-    /// `http://127.0.0.1:8080 -> https://api.example.com: usable`, without a secret.
+    /// Such as `http://127.0.0.1:8080 -> https://api.example.com: the session is usable`. Contains no secret.
     var statusLine: String {
         let session =
             switch Self.shownState(session.status) {
@@ -67,17 +67,17 @@ extension ProxyService {
             case .starting: "the first token is asked for"
             case .unused: "no session"
             }
-        let listen = names.map(\.url).joined(separator: " and ")
+        let listen = addresses.map(\.url).joined(separator: " and ")
         let reload = isReloadRefused ? ", the last reload was refused (see the log)" : ""
         return "\(listen) -> \(loaded.configuration.upstreamURL): \(session)\(reload)"
     }
 
-    /// How long `drain` and `stop` take at most, by what the configuration says.
+    /// How long `drain` and `stop` take at most, according to the configuration.
     var longestStop: Duration {
         let refresh = session.spends ? loaded.configuration.session.timeout ?? .seconds(1) : .zero
         return shutdownTimeout + refresh + refresh + Self.margin
     }
 
-    /// For what is written and closed at the end.
+    /// Extra time, for the last writes and for closing.
     private static let margin = Duration.seconds(10)
 }

@@ -10,45 +10,45 @@ import Synchronization
 import Threads
 import TokenSources
 
-/// One running proxy with its session and its inspector.
+/// A running proxy with its session and its inspector.
 final class ProxyService {
     let current: Current
     let server: ProxyServer
-    /// What the inspector shows of exchanges.
+    /// The recorded exchanges, which the inspector shows.
     let recordings: Recordings
     /// Nil with `inspector: off`.
     var inspector: Inspecting?
     let refreshes = RefreshCounts()
     let generations = GenerationBook()
-    /// Go on when a reload opens another session.
+    /// Continues when a reload opens another session.
     let numbers = GenerationNumbers()
     let logging: Logging
     private let proxies: Int
-    /// Serves the command that runs beside it, and nobody else: no key is asked for.
+    /// Whether the proxy serves only its own command, and requires no key.
     let isPrivate: Bool
     let keepsSession: Bool
-    /// What runs: the configuration that was read last, but for what a restart alone can change.
+    /// The running configuration: the one that was read last, except for settings that need a restart.
     var loaded: LoadedConfiguration
-    let reloads = ReloadDesk()
-    /// Whom to tell of a reload; nil if no service manager wants to know.
+    let reloads = ReloadCoordinator()
+    /// Nil without a service manager.
     var report: ServiceReport?
-    /// The last reload changed nothing, because of mistakes.
+    /// Whether the last reload was refused because of mistakes.
     var isReloadRefused = false
-    /// The end found a token that its file does not hold.
+    /// Whether the proxy ended with a token that its file does not contain.
     private(set) var endsUnsaved = false
-    /// Called when something happened to a session, on any thread.
+    /// Called after each event of the session, on any thread.
     let sessionChanged = Guarded<(@Sendable () -> Void)?>(nil)
-    private var oldSessions: [Weak] = []
-    /// Waits for the login that ends the use of a file which an older Squire left.
+    private var formerSessions: [Weak] = []
+    /// Watches for the login that replaces a session file of an older Squire.
     private var moveWatch: SessionFileWatch?
-    /// What the addresses of `listen` are bound to, one name for each: `localhost` has two sockets.
-    let names: [ListeningSocket.Name]
-    /// The same sockets, to look at: the server closes them.
+    /// The bound addresses, one for each address of `listen`: `localhost` has two sockets.
+    let addresses: [ListenAddress]
+    /// All listening sockets, for inspection. The server closes them.
     let sockets: [ListeningSocket]
-    /// `proxy http://127.0.0.1:8080` and so on: what accepts connections now.
+    /// What accepts connections, such as `proxy http://127.0.0.1:8080`.
     var endpoints: [String] = []
 
-    /// What a reload changes and other threads read.
+    /// The values that a reload replaces, for other threads to read.
     final class Current: Sendable {
         private let value: Guarded<InspectedProxy.Current>
 
@@ -63,16 +63,17 @@ final class ProxyService {
         func get() -> InspectedProxy.Current { value.with { $0 } }
     }
 
-    /// A session that exchanges from before a reload may still use.
+    /// A former session that exchanges from before a reload may still use.
     private struct Weak {
         weak var session: Session?
     }
 
-    /// Binds and starts. `keepsSession` false keeps the session in memory; `takesNextPort` goes on to the next port
-    /// when one is taken; `beside` are the configurations of all proxies that share this process; `isPrivate` takes
-    /// every connection of this user for the command's that it serves, and none of anybody else; `inherited` are sockets
-    /// in place of some that would be bound, which are the service's from now on; `examples` are lines for a terminal
-    /// that the inspector's page offers, given the proxy's URL.
+    /// Binds the listeners and starts.
+    ///
+    /// `keepsSession: false` keeps the session in memory. `takesNextPort` tries the following ports if one is taken.
+    /// `beside` contains the configurations of all proxies in this process. `isPrivate` admits every connection of this
+    /// user, as the command's, and none of other users. `inherited` replaces the sockets to bind; the service owns them
+    /// from now on. `examples` makes command lines for the inspector's page from the proxy's URL.
     init(
         _ loaded: LoadedConfiguration,
         logging: Logging,
@@ -89,20 +90,13 @@ final class ProxyService {
         self.isPrivate = isPrivate
         self.keepsSession = keepsSession
         let configuration = loaded.configuration
-        // Before the session is opened, which gives its file the mode it should have.
+        // Opening the session corrects its file's mode, so that exposures must be determined first.
         let exposures = loaded.exposures
         try DescriptorLimit.require(configuration, proxies: proxies)
         DescriptorReserve.shared.fill()
-        var sockets = inherited.proxy
-        var names = sockets.map(\.name)
+        let (sockets, addresses) = try Self.bind(loaded, inherited, takesNextPort: takesNextPort, logging)
+        (self.addresses, self.sockets) = (addresses, sockets)
         do {
-            for asked in loaded.askedListeners where inherited.proxy.isEmpty {
-                let bound = try Listeners.bindAll(asked, takesNextPort: takesNextPort)
-                sockets += bound.sockets
-                names.append(bound.name)
-                for notice in bound.notices { logging.logger().notice("\(notice)") }
-            }
-            (self.names, self.sockets) = (names, sockets)
             let session = try Self.makeSession(
                 loaded,
                 logging,
@@ -112,7 +106,7 @@ final class ProxyService {
                 keepsSession: keepsSession
             )
             current = Current(.init(loaded, session, isPrivate: isPrivate, keepsSession: keepsSession))
-            let context = Self.makeContext(configuration, session, logging, sockets.map(\.name), proxies, isPrivate)
+            let context = Self.makeContext(configuration, session, logging, sockets.map(\.address), proxies, isPrivate)
             let cores = Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
             let workers = configuration.workers == 0 ? max(1, cores) : configuration.workers
             let inspector = configuration.inspector
@@ -127,7 +121,38 @@ final class ProxyService {
             if let error = error as? SystemError { throw ExitFailure.inputOutput("squire: \(error.description)") }
             throw error
         }
-        endpoints = names.map { "proxy \($0.url)" }
+        endpoints = addresses.map { "proxy \($0.url)" }
+        warn(exposures)
+        try startInspector(inherited, avoiding: LoadedConfiguration.fixedPorts(all), examples: examples(url))
+    }
+
+    /// Binds the listeners, unless a service manager passed them. Closes those that it bound if it throws.
+    private static func bind(
+        _ loaded: LoadedConfiguration,
+        _ inherited: InheritedSockets,
+        takesNextPort: Bool,
+        _ logging: Logging
+    ) throws -> ([ListeningSocket], [ListenAddress]) {
+        guard inherited.proxy.isEmpty else { return (inherited.proxy, inherited.proxy.map(\.address)) }
+        var sockets: [ListeningSocket] = []
+        var addresses: [ListenAddress] = []
+        do {
+            for asked in loaded.askedListeners {
+                let bound = try Listeners.bindAll(asked, takesNextPort: takesNextPort)
+                sockets += bound.sockets
+                addresses.append(bound.address)
+                for notice in bound.notices { logging.logger().notice("\(notice)") }
+            }
+        } catch {
+            for socket in sockets { socket.close() }
+            throw error
+        }
+        return (sockets, addresses)
+    }
+
+    /// Warns of what the configuration asks for and the system does not provide.
+    private func warn(_ exposures: [String]) {
+        let configuration = loaded.configuration
         if configuration.access.sameUser || isPrivate, let problem = PeerUsers.shared.problem {
             logging.logger().warning(
                 "connections by TCP are refused: access.same-user is on and the system does not say whose they are (\(problem))"
@@ -138,27 +163,25 @@ final class ProxyService {
             logging.logger().log(level: level, "\(ControlCharacters.escaped(problem.text))")
         }
         for warning in exposures { logging.logger().warning("\(warning)") }
-        try startInspector(inherited, avoiding: LoadedConfiguration.fixedPorts(all), examples: examples(url))
     }
 
-    func warnOfSession() {
+    func warnAboutSession() {
         if let problem = sessionProblem { logging.logger().warning("\(problem)") }
     }
 
-    /// What is wrong with the session and what to do about it; nil when nothing is.
+    /// The session's problem, and what to do about it; nil if there is none.
     var sessionProblem: String? {
         let status = session.status
         guard let advice = status.advice else { return nil }
-        // What is to be run stands at the end, so that it can be copied.
+        // The command to run comes last, so that it can be copied.
         return ((status.state == .none ? loaded.hints : []) + [advice]).joined(separator: ". ")
     }
 
-    /// Has the configuration read again, once, when a login has written the session's own file while that of an older
-    /// Squire is in use.
+    /// Reloads once, when a login writes the session's own file while an older Squire's file is in use.
     func reloadWhenMoved() {
         guard case .former(_, let next) = loaded.place else { return }
         let file = SessionFile(path: next)
-        // Whether it was handed in already, or has nothing left to do.
+        // Whether a reload has been requested, and has not been refused.
         let (isTaken, reloads) = (Guarded(false), reloads)
         moveWatch = SessionFileWatch(file) {
             guard file.version() != nil else { return }
@@ -168,13 +191,14 @@ final class ProxyService {
             }
             guard !wasTaken else { return }
             reloads.submit(nil) { outcome in
-                // One that is refused, by a broken file perhaps, is tried again when the session changes again.
+                // A reload that was refused, perhaps because of a broken file, is repeated when the session changes
+                // again.
                 if case .refused = outcome { isTaken.with { $0 = false } }
             }
         }
     }
 
-    /// Warns if what a refresh or a login brings could not be saved.
+    /// Warns if the result of a refresh or a login could not be saved.
     func warnIfNotWritable() {
         let logger = logging.logger()
         session.tryWriting { problem in
@@ -182,77 +206,24 @@ final class ProxyService {
         }
     }
 
-    /// What nobody else needs to know.
+    /// The secrets that a command must not inherit.
     var secrets: [String] {
         let configured = loaded.configuration.secrets.map { String(decoding: $0, as: UTF8.self) }
         return [session.token?.value, session.refreshToken?.value].compactMap(\.self) + configured
     }
 
     /// The base URL of the first listener.
-    var url: String { names[0].url }
-
-    static func makeSession(
-        _ loaded: LoadedConfiguration,
-        _ logging: Logging,
-        _ refreshes: RefreshCounts,
-        _ tokens: (generations: GenerationBook, numbers: GenerationNumbers),
-        _ changed: Guarded<(@Sendable () -> Void)?>,
-        keepsSession: Bool
-    ) throws -> Session {
-        let messages = logging.messages
-        let sharing: SharedRunner?
-        do throws(ConfigurationError) {
-            let engine = keepsSession ? try SharedEngine(loaded) : nil
-            sharing = try engine?.runner(loaded) { SharedLog.log($0, to: messages) }
-        } catch {
-            throw Loading.failure(error)
-        }
-        do throws(SessionFileError) {
-            let logger = logging.logger()
-            let source = ConfiguredSource.make(loaded) {
-                SessionLog.log($0, to: messages)
-            } remark: {
-                logger.notice("\(ControlCharacters.escaped($0))")
-            }
-            let session = try Session(
-                file: keepsSession ? loaded.keptFile : nil,
-                source: source,
-                policy: loaded.configuration.session.policy,
-                binding: loaded.binding,
-                login: loaded.lines.login,
-                sharing: sharing,
-                numbers: tokens.numbers,
-                emit: { event in
-                    refreshes.record(event)
-                    tokens.generations.record(event)
-                    SessionLog.log(event, to: messages, login: loaded.lines.login)
-                    changed.with { $0 }?()
-                },
-                tell: { tokens.generations.hear($0) }
-            )
-            session.watchFile()
-            session.share()
-            session.start()
-            (source as? OAuthSource)?.prepare()
-            (source as? TokenFileSource)?.watch(interval: TestTimes.tokenFileInterval) { [weak session] in
-                session?.sourceChanged()
-            }
-            session.keepAlive()
-            return session
-        } catch {
-            throw ExitFailure(error)
-        }
-    }
+    var url: String { addresses[0].url }
 
     func makeContext(_ configuration: ProxyConfiguration, _ session: Session) -> ProxyContext {
-        Self.makeContext(configuration, session, logging, server.names, proxies, isPrivate)
+        Self.makeContext(configuration, session, logging, server.addresses, proxies, isPrivate)
     }
 
     private static func makeContext(
         _ configuration: ProxyConfiguration,
         _ session: Session,
         _ logging: Logging,
-        _ names: [ListeningSocket.Name],
+        _ addresses: [ListenAddress],
         _ proxies: Int,
         _ isPrivate: Bool
     ) -> ProxyContext {
@@ -272,21 +243,21 @@ final class ProxyService {
             configuration: configuration,
             session: session,
             observer: ExchangeLog(level: logging.level, style: logging.style),
-            listeners: names.map(ListenAddress.init)
+            listeners: addresses
         )
     }
 
-    /// `former` is nobody's any more but its exchanges': it is waited for at the end.
-    func remember(_ former: Session) {
-        oldSessions.removeAll { $0.session == nil }
-        oldSessions.append(Weak(session: former))
+    /// Keeps a weak reference to a former session, which only its exchanges own. `stop` waits for it.
+    func keep(former: Session) {
+        formerSessions.removeAll { $0.session == nil }
+        formerSessions.append(Weak(session: former))
     }
 
     var session: Session { current.get().session }
 
     var shutdownTimeout: Duration { loaded.configuration.timeouts.shutdown }
 
-    /// `hurry` is how a person can leave at once.
+    /// `hurry` tells a person how to end the process at once.
     func drain(hurry: String, completion: @escaping @Sendable () -> Void) {
         let (messages, timeout) = (logging.messages, shutdownTimeout)
         reloads.close()
@@ -315,18 +286,19 @@ final class ProxyService {
         )
     }
 
-    /// Why a proxy stops, which says what an open connection means.
+    /// Why a proxy stops. Decides how open connections are reported.
     enum StopReason {
-        /// It has drained, or `timeouts.shutdown` has passed.
+        /// All exchanges are done, or `timeouts.shutdown` has passed.
         case drained
-        /// The command that it was for has ended. What is still open is its last, or that of a child it left behind.
+        /// The command of `squire exec` has ended. A connection that is still open belongs to it, or to a child that it
+        /// left behind.
         case commandEnded
     }
 
-    /// Requests go to the API without a token when there is none.
+    /// Whether requests are forwarded without a token if there is none.
     var forwardsWithoutSession: Bool { loaded.configuration.session.missing == .forward }
 
-    /// Ends everything; a refresh in flight is waited for and saved.
+    /// Ends everything. Waits for a refresh in flight, so that its result is saved.
     func stop(_ reason: StopReason = .drained) {
         let open = server.snapshot().clientConnections
         if open > 0 {
@@ -353,8 +325,8 @@ final class ProxyService {
         moveWatch?.stop()
         moveWatch = nil
         let timeout = loaded.configuration.session.timeout ?? .seconds(1)
-        for session in [session] + oldSessions.compactMap(\.session) {
-            // Nothing is lost of what can be had again at any time.
+        for session in [session] + formerSessions.compactMap(\.session) {
+            // Tokens that can be obtained at any time need not be waited for.
             switch session.end(timeout: session.spends ? timeout + timeout : .zero) {
             case .refresh? where session.spends:
                 logging.logger().error("a refresh did not end in time; the session may need a login")

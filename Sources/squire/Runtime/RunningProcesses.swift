@@ -1,11 +1,11 @@
 import Platform
 import Settings
 
-/// Finds the processes of this user that are a Squire and listen, for those that no inspector answers for.
+/// Finds this user's Squire processes that listen, for proxies whose inspector does not answer.
 enum RunningProcesses {
     private static let named = 5
 
-    /// What to run so that the proxy with this configuration file reads it again.
+    /// The command that makes the proxy of this configuration file reload, as advice.
     static func advice(for configuration: String?) -> String {
         guard let path = configuration.flatMap(RealPath.of) else {
             return "To have a squire run read its configuration again: kill -HUP PID"
@@ -24,7 +24,7 @@ enum RunningProcesses {
         }
     }
 
-    /// What a Squire of this user that listens was told to do; nil if the process is none.
+    /// The subcommand of a listening Squire of this user; nil if `process` is not one.
     static func command(_ process: pid_t) -> String? { words(of: "\(process)")?.command }
 
     private static let listening = ["run", "demo", "exec", "playground"]
@@ -32,11 +32,11 @@ enum RunningProcesses {
     private struct Process {
         let number: pid_t
         let command: String
-        /// The real paths of the files that it was started with.
+        /// The real paths of the configuration files that it was started with.
         let configurations: [String]
     }
 
-    /// By what proc(5) tells; none where there is no such thing.
+    /// Found by proc(5); empty on a system without it.
     private static var processes: [Process] {
         var found: [Process] = []
         for name in Directory.names("/proc") {
@@ -47,7 +47,7 @@ enum RunningProcesses {
         return found.sorted { $0.number < $1.number }
     }
 
-    /// The command and what stands behind it; nil for a process that is none of these.
+    /// The subcommand and the arguments after it; nil for any other process.
     private static func words(of name: String) -> (command: String, arguments: [Substring])? {
         guard read("/proc/\(name)/comm") == "squire\n",
             let status = read("/proc/\(name)/status"),
@@ -61,7 +61,8 @@ enum RunningProcesses {
         return (command, Array(arguments.dropFirst(2)))
     }
 
-    /// What the process was told, else what it found by itself: as `ConfigurationLoader` looks, where it was started.
+    /// The configuration files that the arguments name, else the one that `ConfigurationLoader` would find in the
+    /// process's directory and environment.
     private static func configurations(_ name: String, _ arguments: [Substring]) -> [String] {
         var asked: [String] = []
         for (index, argument) in arguments.enumerated() {
@@ -80,7 +81,7 @@ enum RunningProcesses {
             }
             asked = ConfigurationLoader.candidates(environment)
         }
-        // What is behind the link is the directory that it is in, now.
+        // This link leads to the process's current directory.
         let place = "/proc/\(name)/cwd/"
         let paths = asked.compactMap { RealPath.of($0.hasPrefix("/") ? $0 : place + $0) }
         return isUnasked ? Array(paths.prefix(1)) : paths

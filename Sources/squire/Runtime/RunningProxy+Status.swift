@@ -3,31 +3,31 @@ import Credentials
 import Settings
 import Support
 
-/// `squire status` where there is no configuration: what a Squire that runs says of itself.
+/// `squire status` without a configuration: the status that a running Squire reports.
 extension RunningProxy {
     /// Whether its session serves requests, or may after a refresh.
     private var isUsable: Bool {
         ["usable", "refreshing", "starting", "unused"].contains(status["session"]?["state"]?.string)
     }
 
-    /// Its source needs nobody, and could not give a token that requests can be served with.
+    /// Whether its source, which needs no login, failed to provide a usable token.
     private var isFailing: Bool {
         let session = status["session"]
         let isOver = session?["expires_in"]?.integer.map { $0 <= 0 } ?? false
         return session?["advice"]?.string != nil && (session?["state"]?.string == "starting" || isOver)
     }
 
-    /// How its session is shared; nil where no other machine has it.
+    /// The state of the session's sharing; nil if it is not shared.
     var shared: SharedStatus? { status["session"]?["shared"].flatMap(SharedStatus.init) }
 
-    /// Prints the status of the Squire that runs. False if none does. Throws the exit code of `status` besides.
+    /// Prints the status of a running Squire; returns false if there is none. Throws the exit code of `squire status`.
     static func showAny(json: Bool) throws -> Bool {
         guard let proxy = try? findAny() else { return false }
         try proxy.show(json: json)
         return true
     }
 
-    /// Prints its status. Throws the exit code of `status` besides.
+    /// Prints its status. Throws the exit code of `squire status`.
     func show(json: Bool) throws {
         if json { return Output.line((status["session"] ?? .null).serialized(pretty: true)) }
         lines(now: SystemClock().wall()).forEach(Output.labelled)
@@ -36,7 +36,7 @@ extension RunningProxy {
         if !isUsable { throw ExitCode(ExitReason.loginNeeded.rawValue) }
     }
 
-    /// Texts come from another process: what acts on a terminal is escaped.
+    /// Another process wrote these texts, so that control characters are escaped.
     private func lines(now: Int) -> [String] {
         let session = status["session"] ?? .null
         let text = { (value: JSONValue?) in value?.string.map(ControlCharacters.escaped) }

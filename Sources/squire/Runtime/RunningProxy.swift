@@ -7,32 +7,32 @@ import Settings
 import Support
 import Threads
 
-/// A Squire that runs on this machine, found by its inspector and asked through it.
+/// A Squire that runs on this machine, found and asked through its inspector.
 struct RunningProxy: Sendable {
     let address: ListenAddress
-    /// What `/api/status` says.
+    /// The response of `/api/status`.
     let status: JSONValue
 
-    /// The real path of the configuration it was started with; nil without a file.
+    /// The real path of the configuration file that it was started with; nil without a file.
     var configuration: String? { status["config"]?.string }
     var pid: Int? { status["pid"]?.integer }
     var upstream: String? { status["upstream"]?.string }
-    /// The session file has the token that it uses.
+    /// Whether the session file contains the token in use.
     var hasSaved: Bool { status["session"]?["saved"]?.bool ?? true }
 
-    /// A machine refreshes the token that it uses, as far as the others know that.
+    /// Whether a machine is refreshing the token in use, as far as the engine shows.
     var isBeingRefreshed: Bool { status["session"]?["shared"].flatMap(SharedStatus.init)?.isBeingRefreshed ?? false }
 
-    /// Why none was found. The texts are for people.
+    /// Why no proxy was found, for people.
     struct NotFound: Error {
         var reason: String
     }
 
-    /// Where an inspector is by default, and how many ports on it may have moved, being taken.
+    /// The inspector's default address, and how many ports further it looks for a free one.
     private static let defaultAddress = ListenAddress.tcp(host: "127.0.0.1", port: 8081)
-    private static let movedAtMost = 9
+    private static let portsTried = 9
     private static let timeout = Duration.seconds(2)
-    /// A reload reads files, and perhaps a slow disk.
+    /// Longer than `timeout`, because a reload reads files, perhaps from a slow disk.
     private static let reloadTimeout = Duration.seconds(65)
 
     // MARK: Finding
@@ -52,17 +52,17 @@ struct RunningProxy: Sendable {
         )
     }
 
-    /// The running proxy of a configuration that cannot be read here, by its real path.
+    /// The running proxy of a configuration file that cannot be read here. `path` is its real path.
     static func find(_ path: String) throws(NotFound) -> RunningProxy {
         try search(candidates(defaultAddress, isDefault: true), key: nil, isWanted: { $0.configuration == path })
     }
 
-    /// A running proxy, for whoever has no configuration: one that was started without a file, such as `squire demo`,
-    /// else the only one there is.
+    /// Any running proxy, for a command without a configuration: one that was started without a file, such as `squire
+    /// demo`, else the only one that runs.
     static func findAny() throws(NotFound) -> RunningProxy {
         let named = Environment.all["SQUIRE_INSPECTOR"].flatMap { ListenAddress($0, expanding: Environment.all) }
-        let looks = startLooks(candidates(named ?? defaultAddress, isDefault: named == nil)[...], key: nil)
-        let all = looks.compactMap { if case .found(let proxy) = $0.latch.wait() { proxy } else { nil } }
+        let answers = startProbes(candidates(named ?? defaultAddress, isDefault: named == nil)[...], key: nil)
+        let all = answers.compactMap { if case .found(let proxy) = $0.latch.wait() { proxy } else { nil } }
         if let proxy = all.first(where: { $0.configuration == nil }) { return proxy }
         if let proxy = all.first, all.count == 1 { return proxy }
         throw NotFound(
@@ -72,11 +72,11 @@ struct RunningProxy: Sendable {
         )
     }
 
-    /// The configured address. When that is the default, or when nobody is there (it may have been changed in the file
-    /// since), the default ports too.
+    /// The configured address. If that is the default, or nobody answers there, because the file may have changed since
+    /// the start, the default ports as well.
     private static func candidates(_ address: ListenAddress, isDefault: Bool) -> [ListenAddress] {
         guard case .tcp(let host, let port) = defaultAddress else { return [address] }
-        let usual = (port...port + movedAtMost).map { ListenAddress.tcp(host: host, port: $0) }
+        let usual = (port...port + portsTried).map { ListenAddress.tcp(host: host, port: $0) }
         return isDefault ? usual : [address] + usual.filter { $0 != address }
     }
 
@@ -86,8 +86,8 @@ struct RunningProxy: Sendable {
         isWanted: (RunningProxy) -> Bool
     ) throws(NotFound) -> RunningProxy {
         var reason: String?
-        func judge(_ address: ListenAddress, _ look: Look) -> RunningProxy? {
-            switch look {
+        func judge(_ address: ListenAddress, _ answer: Answer) -> RunningProxy? {
+            switch answer {
             case .nobody: return nil
             case .found(let proxy) where isWanted(proxy): return proxy
             case .found(let proxy):
@@ -97,43 +97,43 @@ struct RunningProxy: Sendable {
             }
             return nil
         }
-        // Where it is most of the time: the others are bothered only if it is not.
-        if let proxy = judge(candidates[0], look(candidates[0], key: key)) { return proxy }
-        for (address, latch) in startLooks(candidates.dropFirst(), key: key) {
+        // The most likely address comes first, so that the others are usually left alone.
+        if let proxy = judge(candidates[0], ask(candidates[0], key: key)) { return proxy }
+        for (address, latch) in startProbes(candidates.dropFirst(), key: key) {
             if let proxy = judge(address, latch.wait()) { return proxy }
         }
         throw NotFound(reason: reason ?? "nobody answers at the inspector's address, \(candidates[0])")
     }
 
-    /// Looks at all of them at once: one that listens and is silent holds up nobody else.
-    private static func startLooks(
+    /// Asks all addresses at once, so that a silent listener does not delay the others.
+    private static func startProbes(
         _ candidates: ArraySlice<ListenAddress>,
         key: [UInt8]?
-    ) -> [(address: ListenAddress, latch: Latch<Look>)] {
+    ) -> [(address: ListenAddress, latch: Latch<Answer>)] {
         candidates.map { address in
-            let latch = Latch<Look>()
-            let thread = NativeThread(name: "squire-look") { latch.set(look(address, key: key)) }
+            let latch = Latch<Answer>()
+            let thread = NativeThread(name: "squire-look") { latch.set(ask(address, key: key)) }
             thread?.detach()
-            if thread == nil { latch.set(look(address, key: key)) }
+            if thread == nil { latch.set(ask(address, key: key)) }
             return (address, latch)
         }
     }
 
-    private enum Look: Sendable {
+    private enum Answer: Sendable {
         case nobody
         case found(RunningProxy)
-        /// Somebody is there whom there is no way to ask.
+        /// A listener answers, but cannot be asked for its status.
         case refused(String)
     }
 
-    private static func look(_ address: ListenAddress, key: [UInt8]?) -> Look {
+    private static func ask(_ address: ListenAddress, key: [UInt8]?) -> Answer {
         guard let client = try? LocalClient(address, timeout: timeout) else { return .nobody }
         do throws(LocalClient.Failure) {
-            // Needs no key; and once it has answered, the system knows whose it is.
+            // This needs no key, and after the response the system knows the listener's owner.
             guard try client.request(.get, "/healthz").status == 200 else {
                 return .refused("something that is no Squire listens on \(address)")
             }
-            // What another user's listener says is no word of this user's Squire.
+            // Another user's listener could claim anything.
             guard client.isOwn || key == nil && !PeerUsers.tellsOfTCP else {
                 return .refused(
                     PeerUsers.tellsOfTCP
@@ -164,15 +164,16 @@ struct RunningProxy: Sendable {
 
     // MARK: Asking
 
-    /// How a reload went.
+    /// The outcome of a reload.
     enum Reload {
         case reread(changed: [String], restart: [String])
-        /// `FILE:LINE: what is wrong`, one for each mistake.
+        /// `FILE:LINE: message` for each mistake.
         case refused([String])
         case failed(String)
     }
 
-    /// Has it read its configuration again, if that is the one at `path`. The key goes to nobody but this user.
+    /// Asks the proxy to reload, if its configuration is the one at `path`. Sends the key only to a listener of this
+    /// user.
     func reload(_ path: String?, key: [UInt8]?) -> Reload {
         let body = path.map { JSONValue.object([.init("config", .string($0))]).serialized() } ?? ""
         var fields = Self.fields(key) + [("X-Squire-Inspector", "1")]

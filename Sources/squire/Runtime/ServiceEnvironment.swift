@@ -2,16 +2,16 @@ import EventIO
 import Platform
 import ServiceManager
 
-/// What a service manager has given this process: taken once, when it begins, and in no command's environment after
-/// that.
+/// What a service manager passed to this process. It is read once, at the start, and then removed from the environment,
+/// so that no command inherits it.
 struct ServiceEnvironment: Sendable {
-    /// The first use takes it: before anything else opens descriptors, starts threads or reads the environment.
+    /// First used before anything else opens descriptors, starts threads or reads the environment.
     static let shared = ServiceEnvironment()
 
-    /// `NOTIFY_SOCKET`; nil if nobody wants to be told.
+    /// `NOTIFY_SOCKET`; nil if no service manager wants notices.
     let notifySocket: String?
     let activation: SocketActivation
-    /// What is open as the descriptors that were passed, in their order: all of it closes when a command is started.
+    /// The passed descriptors, in order. All of them are close-on-exec.
     let sockets: [Inherited]
 
     struct Inherited: Sendable {

@@ -4,25 +4,25 @@ import Platform
 import ServiceManager
 import Settings
 
-/// Tells the service manager how it goes: that requests are served, that the configuration is read again, that it ends
-/// (sd_notify(3)). Nothing waits for the manager: what it is too busy to take is told a moment later.
+/// Sends notices to the service manager: that the proxy serves, reloads or ends (sd_notify(3)). Never blocks; a notice
+/// that the manager is too busy to take is sent later.
 ///
-/// *Threading*: made and used on the main loop.
+/// *Threading*: created and used on the main loop.
 final class ServiceReport {
     private let socket: NotifySocket
     private let logger: Logger
-    /// What there is to say of what runs: a sentence without secrets.
+    /// Returns a sentence about what runs, without secrets.
     private let describe: () -> String
     private var state = ServiceState()
     private var queue = NoticeQueue()
     private var retry: EventTimer?
     private let loop: EventLoop
-    /// It was said that the manager does not listen: once is enough.
+    /// Whether a failure has been reported, which happens once.
     private var hasComplained = false
 
     private static let retryAfter = Duration.milliseconds(100)
 
-    /// Nil if no manager wants to be told, or if it cannot be, which is said.
+    /// Nil if there is no service manager, or, after a warning, if it cannot be reached.
     init?(_ environment: ServiceEnvironment, on loop: EventLoop, _ logger: Logger, describe: @escaping () -> String) {
         guard let named = environment.notifySocket else { return nil }
         do {
@@ -42,8 +42,8 @@ final class ServiceReport {
         tell(state.served(describe()))
     }
 
-    /// The configuration is read again; it was asked for at `time`, in microseconds of the `MonotonicClock`. `reloadEnded`
-    /// follows. There may be several at a time.
+    /// A reload began. `time` is when it was requested, in microseconds of `MonotonicClock`. `reloadEnded` follows;
+    /// several reloads may overlap.
     func reloadBegan(at time: UInt64) {
         tell(state.reloadBegan(at: time))
     }
@@ -52,12 +52,12 @@ final class ServiceReport {
         tell(state.reloadEnded(describe()))
     }
 
-    /// What `describe` says may have changed.
+    /// The result of `describe` may have changed.
     func changed() {
         tell(state.changed(describe()))
     }
 
-    /// It ends, and what is to be waited for takes no longer than `limit`.
+    /// The program is ending, and takes `limit` at most.
     func ends(within limit: Duration) {
         tell(state.ends("What runs is finished.", within: limit.nanoseconds / 1000))
     }
@@ -67,7 +67,7 @@ final class ServiceReport {
         guard queue.add(notice) else {
             return complain("it has not read the last \(NoticeQueue.maximum) notices")
         }
-        // One that waits is first.
+        // With a single notice in the queue, none is waiting for a retry.
         if queue.waiting.count == 1 { flush() }
     }
 

@@ -6,11 +6,11 @@ import SharedSession
 import Threads
 import TokenSources
 
-/// The session as a command uses it: opened, asked, waited for. Works beside a running `squire run` on the same file.
+/// A command's access to the session. Works beside a running `squire run` on the same file.
 struct SessionAccess {
-    /// What a command opens it for.
+    /// The purpose of the access.
     enum Purpose {
-        /// Nothing is changed, not even what a process that died left.
+        /// Changes nothing. Does not even recover from a crash during a save.
         case look
         case use
         /// Opens the file that a login writes.
@@ -18,18 +18,18 @@ struct SessionAccess {
     }
 
     let loaded: LoadedConfiguration
-    let cache: Session
+    let session: Session
     let file: SessionFile
-    /// What the session's thread said.
-    private let heard = Guarded(Heard())
+    /// What the session reported.
+    private let reports = Guarded(Reports())
 
-    private struct Heard {
-        /// About a failure.
+    private struct Reports {
+        /// The detail of a failed refresh.
         var reason: String?
         var replaced: ReplacedSession?
     }
 
-    /// `saysNotices` is false for a command that says them in lines of its own.
+    /// `saysNotices: false` is for a command that prints the notices itself.
     init(_ loaded: LoadedConfiguration, _ purpose: Purpose = .use, saysNotices: Bool = true) throws {
         self.loaded = loaded
         if saysNotices, let notice = loaded.formerNotice { Output.error("squire: \(notice)") }
@@ -41,52 +41,58 @@ struct SessionAccess {
                 )
             }
         }
-        let heard = heard
-        let sharing: SharedRunner?
-        do throws(ConfigurationError) {
-            sharing = try SharedEngine(loaded)?.runner(loaded) { news in
-                guard purpose != .look, let text = SharedLog.warning(news) else { return }
-                Output.error("squire: \(text)")
-            }
-        } catch {
-            throw Loading.failure(error)
-        }
+        let reports = reports
+        let sharing = try Self.makeSharing(loaded, purpose)
         do throws(SessionFileError) {
-            cache = try Session(
+            session = try Session(
                 file: loaded.configuration.session.source.isKept ? file : nil,
                 source: ConfiguredSource.make(
                     loaded,
                     company: purpose == .login ? .person : .nobody,
                     remark: { Output.error("squire: \($0)") }
-                ).map(Spending.watched),
+                ).map(SignalHold.wrap),
                 policy: loaded.configuration.session.policy,
                 binding: loaded.binding,
                 login: loaded.lines.login,
                 sharing: sharing,
                 onlyLooks: purpose == .look,
-                emit: { event in
-                    switch event {
-                    case .refreshFailed(_, let text, _): heard.with { $0.reason = text }
-                    case .replaced(let session): heard.with { $0.replaced = session }
-                    case .notSaved(let text):
-                        Output.error("squire: the new token is in use but NOT SAVED, and the old one is dead: \(text)")
-                    case .refreshed, .unchanged, .adopted, .recovered, .loggedIn, .loginIgnored, .loggedOut, .saved,
-                        .died, .denied, .revived, .keptBeforeShared,
-                        .fileUnreadable:
-                        break
-                    }
-                }
+                emit: { Self.record($0, in: reports) }
             )
         } catch {
             throw ExitFailure(error)
         }
     }
 
-    /// What the last `adopt` took the place of.
-    var replaced: ReplacedSession? { heard.with { $0.replaced } }
+    /// Nil if no session is shared.
+    private static func makeSharing(_ loaded: LoadedConfiguration, _ purpose: Purpose) throws -> SharedRunner? {
+        do throws(ConfigurationError) {
+            return try SharedEngine(loaded)?.runner(loaded) { news in
+                guard purpose != .look, let text = SharedLog.warning(news) else { return }
+                Output.error("squire: \(text)")
+            }
+        } catch {
+            throw Loading.failure(error)
+        }
+    }
 
-    /// The record in the file, with tokens that may be sent to this API; nil if there is none. What is checked and what
-    /// is used come from one look at the file, which somebody may replace at any moment.
+    private static func record(_ event: SessionEvent, in reports: Guarded<Reports>) {
+        switch event {
+        case .refreshFailed(_, let text, _): reports.with { $0.reason = text }
+        case .replaced(let former): reports.with { $0.replaced = former }
+        case .notSaved(let text):
+            Output.error("squire: the new token is in use but NOT SAVED, and the old one is dead: \(text)")
+        case .refreshed, .unchanged, .adopted, .recovered, .loggedIn, .loginIgnored, .loggedOut, .saved,
+            .died, .denied, .revived, .keptBeforeShared,
+            .fileUnreadable:
+            break
+        }
+    }
+
+    /// The session that the last `adopt` replaced.
+    var replaced: ReplacedSession? { reports.with { $0.replaced } }
+
+    /// The record in the file. Nil if there is none; throws if its tokens must not be sent to this API. A single read,
+    /// so that the checked record and the used one cannot differ.
     func record() throws -> SessionRecord? {
         guard loaded.configuration.session.source.isKept, let record = try? file.load()?.record, !record.isEmpty else {
             return nil
@@ -100,7 +106,7 @@ struct SessionAccess {
         return record
     }
 
-    /// The current token, expired or not; a first one, where none is there and one can be had without a login.
+    /// The current token, perhaps expired. Obtains a first one if that needs no login.
     func token() throws -> Token {
         let (running, isSilent) = waitForOthers()
         if let running, !running.hasSaved {
@@ -109,11 +115,11 @@ struct SessionAccess {
                     + "dead. Send requests through it meanwhile; squire status says what to mend"
             )
         }
-        // As any machine that wants a token then: what is here may have been spent.
+        // The token may have been spent, so that this machine refreshes, as any other would.
         if isSilent, running == nil { return try refresh(.expiry) }
-        let status = cache.status
-        // What is in the file is dead: nobody but this process has what took its place, or the other machines.
-        if status.unsaved != nil, let token = cache.token { return token }
+        let status = session.status
+        // The token in the file is dead. Only this process, or another machine, has its successor.
+        if status.unsaved != nil, let token = session.token { return token }
         guard let token = try record()?.token, status.foreignSource == nil else {
             if status.state == .starting || status.state == .usable {
                 return try refresh(status.startsAlone ? .start : .expiry)
@@ -121,7 +127,7 @@ struct SessionAccess {
             if status.foreignSource != nil, let advice = status.advice {
                 throw ExitFailure.loginNeeded("squire: \(advice)")
             }
-            if let advice = cache.status.shared?.adviceWithoutToken {
+            if let advice = session.status.shared?.adviceWithoutToken {
                 throw ExitFailure.tryLater("squire: \(advice)")
             }
             let story = ["there is no session in \(file.path)"] + loaded.hints
@@ -130,112 +136,115 @@ struct SessionAccess {
         return token
     }
 
-    /// Keeps up with the other machines, and waits while one of them refreshes: the token that is here is about to die.
-    /// What came of it is in the file, unless that machine fell silent. The proxy that runs here, if one does. Blocks.
+    /// Catches up with the other machines, and waits while one of them refreshes, because the token here is about to
+    /// die. The result is in the file then, unless that machine fell silent. Returns the proxy that runs here, if there
+    /// is one. Blocks.
     private func waitForOthers() -> (running: RunningProxy?, isSilent: Bool) {
         let takeover = loaded.configuration.session.shared?.takeover ?? .zero
         let limit = MonotonicClock.now() &+ UInt64(takeover.wholeNanoseconds)
         while true {
             let running = loaded.configuration.session.source.isKept ? try? RunningProxy.find(loaded) : nil
             if running == nil { catchUp() }
-            let isAtWork = running?.isBeingRefreshed ?? cache.status.shared?.isBeingRefreshed ?? false
+            let isAtWork = running?.isBeingRefreshed ?? session.status.shared?.isBeingRefreshed ?? false
             guard isAtWork, MonotonicClock.now() < limit else { return (running, isAtWork) }
             MonotonicClock.pause(Self.lookingInterval)
         }
     }
 
-    /// How often it is looked whether another machine is done, nanoseconds.
+    /// The interval between looks at another machine's refresh, in nanoseconds.
     private static let lookingInterval: Int64 = 200_000_000
 
-    /// Takes over what the other machines have, if the session is shared: where no Squire runs nobody keeps step with them. Blocks.
+    /// Adopts the other machines' session, if the session is shared. Needed where no proxy keeps step with them.
+    /// Blocks.
     func catchUp() {
         guard loaded.configuration.session.shared != nil else { return }
-        Latch.awaiting { looked in cache.look { looked(()) } }
+        Latch.awaiting { looked in session.look { looked(()) } }
     }
 
-    /// Refreshes, or adopts what another process refreshed meanwhile. With `goesOn` the command does something with the
-    /// session even if that fails, and gives its leave back at its end.
+    /// Refreshes, or adopts the token that another process has obtained since. `goesOn` says that the command uses the
+    /// session even if this fails, and calls `finishSharing` at its end.
     func refresh(_ cause: RefreshCause, goesOn: Bool = false) throws -> Token {
         waitForPause()
-        let result = Latch.awaiting { cache.refreshNow(cause: cause, deliver: $0) }
-        if !goesOn, case .failure = result { giveLeaveBack() }
-        Spending.end()
+        let result = Latch.awaiting { session.refreshNow(cause: cause, deliver: $0) }
+        if !goesOn, case .failure = result { finishSharing() }
+        SignalHold.end()
         switch result {
         case .success(let reply): return reply.token
         case .failure(.notRefreshable)
-        where cache.status.foreignRefresh != nil || cache.status.sharedElsewhere != nil:
-            throw ExitFailure.loginNeeded("squire: \(cache.status.advice ?? "the token is refreshed elsewhere")")
+        where session.status.foreignRefresh != nil || session.status.sharedElsewhere != nil:
+            throw ExitFailure.loginNeeded("squire: \(session.status.advice ?? "the token is refreshed elsewhere")")
         case .failure(let failure):
-            throw ExitFailure(failure, reason: heard.with { $0.reason } ?? pauseReason, login: loaded.lines.login)
+            throw ExitFailure(failure, reason: reports.with { $0.reason } ?? pauseReason, login: loaded.lines.login)
         }
     }
 
-    /// A pause that another process has begun, and that ends in a moment, is waited for.
+    /// Waits for the end of a short pause that another process has begun.
     private func waitForPause() {
-        guard let left = cache.status.retryIn, left <= Self.patience else { return }
+        guard let left = session.status.retryIn, left <= Self.patience else { return }
         MonotonicClock.pause(Int64(left) * 1_000_000_000)
     }
 
-    /// Seconds.
+    /// In seconds.
     private static let patience = 2
 
-    /// Why nobody asks now: another process was told.
+    /// Why nothing is sent during another process's pause.
     private var pauseReason: String? {
-        let status = cache.status
+        let status = session.status
         return status.retryIn == nil ? nil : status.lastRefresh?.detail
     }
 
-    /// The other machines wait for a claim that this process leaves behind. Nothing can be done with the session behind it.
-    func giveLeaveBack() {
+    /// Ends the session's sharing, so that the other machines need not wait for an unfinished claim of this process.
+    /// The session cannot be used afterwards.
+    func finishSharing() {
         guard loaded.configuration.session.shared != nil else { return }
-        cache.end(timeout: Self.sharingTime)
+        session.end(timeout: Self.sharingTime)
     }
 
-    /// How long a refresh of another process is waited for.
+    /// How long to wait for another process's refresh.
     private static func refreshTime(_ loaded: LoadedConfiguration) -> Duration {
-        // Two tries, as a refresh makes where an answer was lost, and a moment.
+        // Two attempts, as after a lost answer, and a margin.
         let timeout = loaded.configuration.session.timeout ?? .seconds(30)
         return timeout + timeout + .seconds(5)
     }
 
-    /// How long a command waits at its end for what it shares.
+    /// How long a command waits at its end for its last result to be shared.
     private static let sharingTime = Duration.seconds(3)
 
-    /// Makes sure that what is about to be done can be saved. `undone` says what was not done.
+    /// Throws if the command's result could not be saved. `undone` begins the message, and says what was not done.
     func requireWritable(_ undone: String, makingDirectory: Bool = false) throws {
         guard let problem = file.writeProblem(makingDirectory: makingDirectory) else { return }
         throw ExitFailure.notWritable("squire: \(undone), since it could not be saved: \(problem.description)")
     }
 
-    /// Throws a `SessionFileError` if there is a session now that `replaceable` does not allow to replace.
+    /// Throws a `SessionFileError` if `replaceable` does not allow to replace the current session.
     func adopt(
         _ tokens: TokenSet,
         _ arrival: SessionRecord.Arrival,
         replacing replaceable: ReplaceableSession
     ) throws {
-        try changed { cache.adopt(tokens, arrival, replacing: replaceable, completion: $0) }
+        try perform { session.adopt(tokens, arrival, replacing: replaceable, completion: $0) }
     }
 
-    /// The same with what `spend` is given for something that works once.
+    /// The same for tokens that `spend` obtains for something single-use.
     func adopt(
         _ arrival: SessionRecord.Arrival,
         replacing replaceable: ReplaceableSession,
         spending spend: @escaping @Sendable () -> Session.Gain
     ) throws {
-        try changed { cache.adopt(arrival, replacing: replaceable, spending: spend, completion: $0) }
+        try perform { session.adopt(arrival, replacing: replaceable, spending: spend, completion: $0) }
     }
 
-    private func changed(_ change: (@escaping Session.ChangeCompletion) -> Void) throws {
+    private func perform(_ change: (@escaping Session.ChangeCompletion) -> Void) throws {
         guard case .failure(let error) = Latch.awaiting(change) else { return }
         if error.isRefusal { throw error }
         throw ExitFailure.notWritable("squire: the session is as it was: \(error.description)")
     }
 
-    /// Has `end` end what is held, with the file locked, and forgets it unless that gives a failure.
+    /// Calls `end` with the held tokens and the file locked, and forgets them unless it returns a failure.
     func forget(ending end: @escaping @Sendable (HeldTokens) -> ExitFailure?) throws {
         let problem = Guarded<ExitFailure?>(nil)
         let result = Latch.awaiting { forgotten in
-            cache.forget(
+            session.forget(
                 ending: { held in
                     let failure = end(held)
                     problem.with { $0 = failure }
@@ -250,9 +259,9 @@ struct SessionAccess {
         }
     }
 
-    /// Forgets the token if it is `principal`'s still: another login that came meanwhile stays.
+    /// Forgets the token if it still belongs to `principal`, so that a login in the meantime is kept.
     func forget(_ principal: Principal?) throws {
-        let result = Latch.awaiting { cache.forget(principal, keepsUnsaved: false, completion: $0) }
+        let result = Latch.awaiting { session.forget(principal, keepsUnsaved: false, completion: $0) }
         if case .failure(let error) = result {
             throw ExitFailure.notWritable("squire: the token is not forgotten: \(error.description)")
         }

@@ -6,7 +6,7 @@ import SharedSession
 import TokenSources
 import Upstream
 
-/// Looks at the session as `squire check` does: reads its file, asks the API about its token, and changes nothing.
+/// Examines the session for `squire check`: reads its file and asks the API about its token. Changes nothing.
 struct SessionCheck {
     private let loaded: LoadedConfiguration
     private let file: SessionFile
@@ -16,7 +16,7 @@ struct SessionCheck {
         file = SessionFile(path: loaded.sessionFile)
     }
 
-    /// Whether a source that is asked at any time could give a token, as far as a look tells.
+    /// Problems of a source that can always be asked, as far as they are visible without asking it.
     func sourceLines() -> [CheckLine] {
         let problem: String? =
             switch loaded.configuration.session.source {
@@ -27,7 +27,7 @@ struct SessionCheck {
         return problem.map { [.warn("source", $0)] } ?? []
     }
 
-    /// The keys that seal a shared session, by their names: they are the same on each machine.
+    /// The identifiers of the keys that seal a shared session, which must be the same on each machine.
     func sharedLines() -> [CheckLine] {
         guard let path = loaded.configuration.session.shared?.keyFile else { return [] }
         do throws(SharedKeyFile.Problem) {
@@ -39,7 +39,7 @@ struct SessionCheck {
         }
     }
 
-    /// The file, and whether it can be read.
+    /// The session file, and whether it can be read.
     func fileLines() -> [CheckLine] {
         guard loaded.keptFile != nil else { return [] }
         var lines: [CheckLine] = []
@@ -62,7 +62,7 @@ struct SessionCheck {
     /// Whether a session could be saved.
     func saveLines(isNeeded: Bool) -> [CheckLine] {
         guard loaded.keptFile != nil, let problem = file.writeProblem() else { return [] }
-        // That was said.
+        // `fileLines` has reported it.
         if case .failure(let error) = Result(catching: { () throws(SessionFileError) in try file.load() }),
             error.reason == .noDirectory
         {
@@ -73,23 +73,23 @@ struct SessionCheck {
         return [isNeeded ? CheckLine(.fail(.notWritable), "session file", text) : .warn("session file", text)]
     }
 
-    /// What the file says is wrong with the session, where nobody is asked.
+    /// The session's problem according to its file, for a check that asks nobody.
     func storyLines() -> [CheckLine] {
-        guard let status = try? SessionAccess(loaded, .look, saysNotices: false).cache.status,
+        guard let status = try? SessionAccess(loaded, .look, saysNotices: false).session.status,
             status.state != .none || status.foreignUpstream != nil,
             let advice = status.advice
         else { return [] }
         return [.warn("session", advice)]
     }
 
-    /// What the session is, and what the API says of it where `session.probe` says how to ask. Blocking.
+    /// The session's state, and the API's verdict on its token if `session.probe` is configured. Blocks.
     func lines() -> [CheckLine] {
         switch loaded.configuration.session.source {
         case .exec, .tokenFile: return statelessLines()
         case .given, .unused, .recipe, .oauth: break
         }
-        // Its file has a line of its own.
-        guard let session = try? SessionAccess(loaded, .look, saysNotices: false).cache else { return [] }
+        // `fileLines` reports a file that cannot be read.
+        guard let session = try? SessionAccess(loaded, .look, saysNotices: false).session else { return [] }
         let diagnosis = SessionDiagnosis(
             session.status,
             loginCommand: loaded.lines.login,
@@ -98,12 +98,12 @@ struct SessionCheck {
         return diagnosis.lines(diagnosis.mayBeAsked ? ask(session) : .notConfigured)
     }
 
-    /// Asks a source that gives a token at any time: nothing is spent, and nothing is kept.
+    /// Asks a source that can always provide a token. Nothing is spent or kept.
     private func statelessLines() -> [CheckLine] {
         do {
             let access = try SessionAccess(loaded, saysNotices: false)
             let token = try access.token()
-            let diagnosis = SessionDiagnosis(access.cache.status, loginCommand: loaded.lines.login, canRefresh: true)
+            let diagnosis = SessionDiagnosis(access.session.status, loginCommand: loaded.lines.login, canRefresh: true)
             guard diagnosis.mayBeAsked, let probe = loaded.configuration.session.probe else {
                 return diagnosis.lines(.notConfigured)
             }
@@ -118,15 +118,15 @@ struct SessionCheck {
 
     private func ask(_ session: Session) -> SessionDiagnosis.Probe {
         guard let probe = loaded.configuration.session.probe, let token = session.token else { return .notConfigured }
-        // A token that nobody bound goes to the API by its first request, which binds it: a check writes nothing.
+        // A token that is not bound yet is bound by its first use, but a check writes nothing.
         guard boundToken == token else { return .unbound }
         let answer = ask(probe, token)
-        // Another process may have refreshed it meanwhile: then the refusal is of one that is spent.
+        // If another process has refreshed meanwhile, the rejected token was a spent one.
         guard case .answered(_, _, .rejected) = answer, let next = boundToken, next != token else { return answer }
         return ask(probe, next)
     }
 
-    /// The token in the file, if that says that it is this API's.
+    /// The token in the file, if the file says that it is this API's.
     private var boundToken: Token? {
         guard let record = (try? file.load())?.record, let owner = record.origin,
             SessionBinding.isSame(owner, loaded.binding.origin), record.foreignOrigin(to: loaded.binding) == nil
@@ -136,7 +136,7 @@ struct SessionCheck {
 
     private func ask(_ probe: SessionConfiguration.Probe, _ token: Token) -> SessionDiagnosis.Probe {
         let configuration = loaded.configuration
-        let answerLimit = WayCheck.answerLimit(configuration)
+        let answerLimit = ConnectionCheck.answerLimit(configuration)
         var request = SessionRequests(configuration).request(
             probe.method.rawValue,
             probe.path,
@@ -156,6 +156,6 @@ struct SessionCheck {
         }
     }
 
-    /// What rules of `session.rejected` look into, as in the proxy.
+    /// How much of a body `session.rejected` examines, as in the proxy.
     private static let maximumBodyBytes = 64 * 1024
 }

@@ -5,17 +5,17 @@ import Settings
 import SharedSession
 import Threads
 
-/// The shared session as `squire shared` has it: what the engine keeps, read and written by hand.
+/// The access of `squire shared` to the engine: reads and writes the shared record.
 ///
-/// *Threading*: blocks for the engine, whose answers come on the store's threads.
+/// *Threading*: blocks the caller's thread while the store's threads work.
 struct SharedAccess {
     let loaded: LoadedConfiguration
     let engine: SharedEngine
     private let store: any ManagedStore
 
-    /// Needs no session and no login. Ends with `stop`.
+    /// Needs no session and no login. Call `stop` at the end.
     init(_ options: ConfigOption) throws {
-        // The password is read by the store, each time.
+        // `look` does not read secrets. The store reads its password itself, for each authentication.
         let loaded = try options.load(.look)
         do throws(ConfigurationError) {
             guard let engine = try SharedEngine(loaded) else {
@@ -37,7 +37,7 @@ struct SharedAccess {
 
     func stop() { store.stop() }
 
-    /// What the engine has, as it is and as it reads.
+    /// The engine's value, and what it means.
     func report() throws -> (stored: StoredValue?, report: SharedReport) {
         switch Latch.awaiting({ store.get($0) }) {
         case .success(let stored):
@@ -52,8 +52,8 @@ struct SharedAccess {
         }
     }
 
-    /// Why the engine would not write where it has `value`; nil if it would. Nothing is written: what is expected was
-    /// never there.
+    /// Why the engine would not write over `value`; nil if it would. Writes nothing, because the swap expects a value
+    /// that never existed.
     func writing(_ value: StoredValue) -> SharedStoreFailure? {
         switch Latch.awaiting({ store.swap(expecting: .neverStored(value.revision), with: value.bytes, $0) }) {
         case .written, .conflict: return nil
@@ -61,12 +61,12 @@ struct SharedAccess {
         }
     }
 
-    /// What this machine did that the others do not know, as its session file says.
+    /// What this machine did that the others do not know, according to its session file.
     var unshared: SharedStatus.Unshared.What? {
         (try? SessionFile(path: loaded.sessionFile).load())?.record.unshared
     }
 
-    /// What this machine would put back.
+    /// The session that this machine would put back, as a sentence.
     var localStory: String {
         guard let record = try? SessionFile(path: loaded.sessionFile).load()?.record, !record.isEmpty,
             record.foreignOrigin(to: loaded.binding) == nil
@@ -103,12 +103,12 @@ extension SharedReport.Session {
 }
 
 extension ExitFailure {
-    /// Of a record that this machine can neither use nor replace.
+    /// For a record that this machine can neither use nor replace.
     init(_ problem: SharedReport.Problem) {
         self.init(code: problem.fault.rawValue, message: "squire: \(problem.text)")
     }
 
-    /// Of an engine that did not do what it was asked for.
+    /// For an engine that did not do what it was asked for.
     init(_ failure: SharedStoreFailure) {
         let text = "squire: \(failure.detail). \(failure.advice)"
         switch failure.kind {

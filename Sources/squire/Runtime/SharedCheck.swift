@@ -6,12 +6,12 @@ import Settings
 import SharedSession
 import Threads
 
-/// Looks at the engine that keeps a shared session as `squire check --online` does, and changes nothing.
+/// Examines the engine of a shared session for `squire check --online`. Changes nothing.
 struct SharedCheck {
     private let loaded: LoadedConfiguration
     private let configuration: SharedConfiguration
 
-    /// Nil where no session is shared.
+    /// Nil if no session is shared.
     init?(_ loaded: LoadedConfiguration) {
         guard let shared = loaded.configuration.session.shared else { return nil }
         self.loaded = loaded
@@ -20,11 +20,12 @@ struct SharedCheck {
 
     struct Findings {
         var lines: [CheckLine]
-        /// This machine has not taken up yet what the engine has, and will: of its own token nothing need be said.
+        /// Whether the engine has a session that this machine has not adopted yet, so that its own token does not
+        /// matter.
         var isBehind = false
     }
 
-    /// Its members, and the record. Blocking: contacts them.
+    /// The verdicts on the engine's members and on the record. Blocks while it contacts them.
     func findings() -> Findings {
         let engine: SharedEngine
         do throws(ConfigurationError) {
@@ -55,7 +56,7 @@ struct SharedCheck {
         }
     }
 
-    /// What is to be said of the record besides `lines`, which say how it was read.
+    /// Adds the verdicts on the record to `lines`, which say how it was read.
     private func findings(
         _ lines: [CheckLine],
         _ value: StoredValue?,
@@ -72,7 +73,7 @@ struct SharedCheck {
         return findings
     }
 
-    /// A file that cannot be read has a line of its own.
+    /// Nil also if the file cannot be read, which another line reports.
     private var record: SessionRecord? { (try? SessionFile(path: loaded.sessionFile).load())?.record }
 
     private func local(_ report: SharedReport) -> SharedDiagnosis.Local {
@@ -84,7 +85,7 @@ struct SharedCheck {
             mine.wouldReplaceLogin(of: there.identity),
             record.sharedNote(in: place).weight != .wish, let customer, let other = content.subject, customer != other
         else { return .shared }
-        // It came from another engine, or this one was emptied since.
+        // The session comes from another engine, or this engine was emptied since.
         return .own(customer: customer)
     }
 

@@ -4,8 +4,7 @@ import Settings
 import SharedSession
 import TokenSources
 
-/// What the session of many machines is kept with, as one configuration says it: the engine, the keys that seal the
-/// session, and the times of the protocol.
+/// What one configuration says about a shared session: the engine, the sealing keys, and the durations of the protocol.
 struct SharedEngine: Sendable {
     let configuration: SharedConfiguration
     let keys: SharedKeyFile
@@ -14,7 +13,7 @@ struct SharedEngine: Sendable {
     private let place: ConfigurationError.Place
     private let readSecret: @Sendable (SecretReference) -> Result<String, SecretProblem>
 
-    /// Nil where no session is shared. Reads the key file.
+    /// Nil if no session is shared. Reads the key file.
     init?(_ loaded: LoadedConfiguration) throws(ConfigurationError) {
         guard let shared = loaded.configuration.session.shared else { return nil }
         configuration = shared
@@ -32,8 +31,7 @@ struct SharedEngine: Sendable {
         )
     }
 
-    /// A store of its own; whoever asks for it stops it. `observe` hears what people may want to know, on threads of the
-    /// store.
+    /// Makes a new store, which the caller must stop. `observe` receives events for people, on the store's threads.
     func store(
         observe: @escaping @Sendable (SharedNews) -> Void = { _ in }
     ) throws(ConfigurationError) -> any ManagedStore {
@@ -43,7 +41,7 @@ struct SharedEngine: Sendable {
                 switch notice {
                 case .clusterChanged(let from, let to): observe(.engineReplaced(from: from, to: to))
                 case .otherCluster(let mistake): observe(.misconfigured(mistake))
-                // These become failures where they matter.
+                // Where these matter, they become failures.
                 case .authenticated, .authenticationIsOff, .left, .watchEnded: break
                 }
             }
@@ -62,8 +60,8 @@ struct SharedEngine: Sendable {
         }
     }
 
-    /// Shares the session of this configuration, from when it is first needed. `observe` hears what people may want to
-    /// know, on threads of its own.
+    /// Shares the session of this configuration, starting when that is first needed. `observe` receives events for
+    /// people, on the runner's threads.
     func runner(
         _ loaded: LoadedConfiguration,
         observe: @escaping @Sendable (SharedNews) -> Void
@@ -93,7 +91,7 @@ struct SharedEngine: Sendable {
         return options
     }
 
-    /// How this etcd is reached. The password is read anew for each authentication: it may have been changed.
+    /// How to reach this etcd. The password is read for each authentication, because it may change.
     func options(_ etcd: SharedConfiguration.Etcd) -> EtcdOptions {
         var options = EtcdOptions(endpoints: etcd.endpoints.map(\.description), key: configuration.place)
         options.authorities = etcd.tls.authorities
@@ -115,7 +113,7 @@ struct SharedEngine: Sendable {
 }
 
 extension ConfigurationError {
-    /// Where something stands that turns out to be wrong after the configuration was read.
+    /// The origin of a mistake that is found only after the configuration was read.
     struct Place: Sendable {
         var source: String
         var line: Int?
@@ -129,7 +127,7 @@ extension ConfigurationError {
 }
 
 extension LoadedConfiguration {
-    /// `session.shared` in the file.
+    /// The line of `session.shared` in the file.
     var sharedPlace: ConfigurationError.Place {
         .init(source: path ?? "squire", line: guardedKeys.first { $0.name == "session.shared" }?.line)
     }

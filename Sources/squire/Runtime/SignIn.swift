@@ -11,9 +11,9 @@ struct SignIn {
     private let path: String
     private let timeout: Duration
 
-    /// What a customer signs in with.
+    /// What proves the customer's identity.
     enum Secret {
-        /// Sent by e-mail; works once.
+        /// A single-use code that the API sends by e-mail.
         case code(String)
         case password(String)
     }
@@ -24,7 +24,7 @@ struct SignIn {
         case refused(status: Int)
     }
 
-    /// Nil if no way to sign in is configured.
+    /// Nil if no sign-in is configured.
     init?(_ configuration: ProxyConfiguration) {
         guard let path = configuration.session.signIn.compactMap(\.postPath).first else { return nil }
         self.configuration = configuration
@@ -33,14 +33,14 @@ struct SignIn {
         timeout = configuration.session.timeout ?? .seconds(30)
     }
 
-    /// Where the API is asked to send a code; nil if nothing is known of it.
+    /// The path that requests a code; nil if none is known.
     private var codePath: String? {
         configuration.session.anonymous.compactMap(\.postPath).first { $0.hasSuffix("/passwordless-request") }
     }
 
     var canSendCode: Bool { codePath != nil }
 
-    /// Has the API send a code to the customer. False if it does not know the address.
+    /// Requests a code for the customer. Returns false if the API does not know the address.
     func sendCode(to email: String) throws -> Bool {
         guard let path = codePath else { return false }
         let response = try send(path, [.init("email", .string(email))], "does not send a code")
@@ -68,10 +68,10 @@ struct SignIn {
         return .signedIn(tokens)
     }
 
-    /// Statuses that say nothing of the customer.
+    /// Client-error statuses that are not a verdict on the customer.
     private static let temporary = [407, 408, 421, 425, 429]
 
-    /// Throws what cannot be the customer's fault. `what` ends a sentence that begins with "the API".
+    /// Throws for failures that are not the customer's fault. `what` completes a sentence that begins with "the API".
     private func send(
         _ path: String,
         _ body: [JSONValue.Member],
@@ -91,7 +91,7 @@ struct SignIn {
         }
     }
 
-    /// The API's documents have the code as a number.
+    /// The API's documentation gives the code as a number.
     private static func code(_ text: String) -> JSONValue {
         Int(text) != nil && !text.hasPrefix("0") ? .number(text) : .string(text)
     }

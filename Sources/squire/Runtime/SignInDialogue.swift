@@ -1,24 +1,24 @@
 import Credentials
 import Settings
 
-/// Asks for what a sign-in at the API lacks, as far as there is somebody to ask, and signs in.
+/// Asks for what a sign-in at the API still needs, if a person is there, and signs in.
 struct SignInDialogue {
     let signIn: SignIn
     let loaded: LoadedConfiguration
     let given: Given
-    /// Whatever is there is replaced.
+    /// Whether to replace any session.
     let replaces: Bool
-    /// This login as a line that replaces whatever is there.
+    /// The command line of this login with --replace.
     let replacing: String
 
-    /// What the command line says.
+    /// What the command line provides.
     struct Given {
         var email: String?
         var code: String?
         var readsPassword: Bool
     }
 
-    /// How often a person may get a secret wrong.
+    /// How many attempts a person has.
     private static let tries = 3
 
     static func isAddress(_ text: String) -> Bool {
@@ -26,10 +26,10 @@ struct SignInDialogue {
         return parts.count == 2 && parts.allSatisfy { !$0.isEmpty && !$0.contains(where: \.isWhitespace) }
     }
 
-    func run(_ standing: FormerSession) throws -> TokenSet {
+    func run(_ former: FormerSession) throws -> TokenSet {
         let email = try address()
-        if Output.isAtTerminal, !replaces, standing.isLiving {
-            guard Output.confirm("This replaces \(standing.description). Go on?") else {
+        if Output.isAtTerminal, !replaces, former.isLiving {
+            guard Output.confirm("This replaces \(former.description). Go on?") else {
                 throw ExitFailure.usage("squire: the session is as it was")
             }
         }
@@ -38,15 +38,15 @@ struct SignInDialogue {
         while true {
             round += 1
             let status: Int
-            // What signs in works once, and so does what comes for it: whoever called saves it.
-            Spending.begin(waitsElsewhere: false)
+            // The code and its token can be used once, so that signals wait until the caller has saved the token.
+            SignalHold.begin(waitsElsewhere: false)
             switch try signIn.signIn(email, secret) {
             case .signedIn(let tokens):
-                try refuseOther(tokens, standing, secret)
+                try refuseOther(tokens, former, secret)
                 return tokens
             case .refused(let refusal): status = refusal
             }
-            Spending.end()
+            SignalHold.end()
             let what =
                 switch secret {
                 case .code: "code"
@@ -97,7 +97,7 @@ struct SignInDialogue {
         return secret
     }
 
-    /// The next secret after a wrong one.
+    /// Asks for another secret after a wrong one.
     private func again(_ wrong: SignIn.Secret, _ email: String) throws -> SignIn.Secret {
         guard case .code = wrong else { return .password(try readPassword()) }
         let prompt = signIn.canSendCode ? "Code (Enter for a new one): " : "Code: "
@@ -112,10 +112,10 @@ struct SignInDialogue {
         return .code(Output.readSecret(prompt: "Code: ")?.trimmed ?? "")
     }
 
-    /// Whose the token is shows in the answer only, when the secret is spent. Unasked, another customer's session is
-    /// not replaced, and the new token must not live on where nobody knows it.
-    private func refuseOther(_ tokens: TokenSet, _ standing: FormerSession, _ secret: SignIn.Secret) throws {
-        guard !replaces, !Output.isAtTerminal, let other = standing.other(than: tokens.accessToken) else { return }
+    /// Refuses tokens of another customer, which only the answer reveals, when the secret is spent. Without a person's
+    /// consent the former session stays, and the new token is ended, because nobody would know it.
+    private func refuseOther(_ tokens: TokenSet, _ former: FormerSession, _ secret: SignIn.Secret) throws {
+        guard !replaces, !Output.isAtTerminal, let other = former.other(than: tokens.accessToken) else { return }
         let fate = SignOut.endRefused(tokens, loaded)
         let spent = if case .code = secret { " The code is spent." } else { "" }
         throw ExitFailure.usage(
@@ -125,7 +125,7 @@ struct SignInDialogue {
 }
 
 extension String {
-    /// Without white space at its ends.
+    /// The text without white space at both ends.
     fileprivate var trimmed: String {
         String(drop { $0.isWhitespace }.reversed().drop { $0.isWhitespace }.reversed())
     }

@@ -4,39 +4,39 @@ import Settings
 import TokenSources
 import Upstream
 
-/// Ends tokens where they come from: by `session.sign-out` at the API, or at the authorization server.
+/// Ends tokens at their source: by `session.sign-out` at the API, or at the authorization server.
 struct SignOut {
     private let configuration: ProxyConfiguration
     private let way: Way
 
     private enum Way {
-        /// A path of the API that ends the token it is called with.
+        /// A path of the API that ends the token with which it is called.
         case route(String)
-        /// RFC 7009, or what the server has instead.
+        /// RFC 7009, or the server's substitute for it.
         case revocation(TokenEndpoint)
     }
 
     enum Outcome {
         case ended
-        /// The API refuses the token: it has died before, or has only expired.
+        /// The API rejects the token, which is dead or has only expired.
         case rejected
-        /// The session cannot go on, but what is said of its access token may live until its end.
+        /// The session cannot continue, but its access token may live until it expires.
         case endedPartly(reason: String)
-        /// There is no way: they live on.
+        /// There is no way to end the tokens, which live on.
         case noWay
         case failed(Failure)
     }
 
     /// Why nothing was ended.
     enum Failure {
-        /// Another try may work.
+        /// Another attempt may succeed.
         case later(reason: String)
         case unreachable(reason: String)
-        /// The server does not do it, or not like this.
+        /// The server does not support this, or not in this form.
         case refused(reason: String)
     }
 
-    /// Nil if no way to end a token is configured. An authorization server's metadata may know one, or not.
+    /// Nil if no way to end a token is configured. An authorization server may turn out to have none.
     init?(_ loaded: LoadedConfiguration) {
         configuration = loaded.configuration
         switch configuration.session.source {
@@ -48,7 +48,7 @@ struct SignOut {
         }
     }
 
-    /// Ends what is held. A route wants an access token that is alive.
+    /// Ends the held tokens. A route needs a live access token.
     func end(_ held: HeldTokens) -> Outcome {
         switch way {
         case .revocation(let endpoint): revoke(held, at: endpoint)
@@ -69,7 +69,8 @@ struct SignOut {
 
     // MARK: RFC 7009
 
-    /// The refresh token first: at most servers its access tokens end with it, and without it the session cannot go on.
+    /// Revokes the refresh token first: at most servers that also ends its access tokens, and the session cannot
+    /// continue without it.
     private func revoke(_ held: HeldTokens, at endpoint: TokenEndpoint) -> Outcome {
         var hasEnded = false
         if let token = held.refreshToken {
@@ -102,9 +103,9 @@ struct SignOut {
 
     // MARK: Tokens that no session has
 
-    /// Ends tokens that no session has any more. One that a route rejects is refreshed first, because an expired token
-    /// could still be refreshed by whoever has it; the new one is known to nobody else. `mayRefresh` says whether it may
-    /// be sent to where this configuration refreshes. True if nothing of them lives.
+    /// Ends tokens that no session contains any more. A rejected one is refreshed first, because whoever has an expired
+    /// token could still refresh it; nobody else knows the new one. `mayRefresh` says whether the tokens may be sent to
+    /// this configuration's refresh endpoint. Returns true if none of them lives.
     func endForGood(_ held: HeldTokens, mayRefresh: Bool = true) -> Bool {
         switch end(held) {
         case .ended: return true
@@ -120,13 +121,13 @@ struct SignOut {
             }
             return false
         case .refused: return true
-        // It lives: it could not be ended a moment ago, though the API goes on giving it.
+        // The token is alive: the API returned it again, although it rejected the sign-out.
         case .unchanged: return false
         case .misconfigured, .unavailable, .unreachable, .lost: return false
         }
     }
 
-    /// Ends tokens that are not taken over, and says what became of them.
+    /// Ends tokens that the session does not adopt. Returns a sentence about the outcome.
     static func endRefused(_ tokens: TokenSet, _ loaded: LoadedConfiguration) -> String {
         endRefused(UnusableTokens(tokens), loaded)
     }

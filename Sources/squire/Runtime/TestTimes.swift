@@ -1,25 +1,25 @@
 import TokenSources
 
-/// Times that tests shorten, so that nothing has to sleep. A release build does not look at the environment for them.
+/// Durations that tests shorten, so that they need not sleep. Release builds ignore the variables.
 enum TestTimes {
-    /// How often one request tries a token that is thought dead.
+    /// The interval of trials with a token that is believed to be dead.
     static var trialInterval: Duration { milliseconds("SQUIRE_TEST_TRIAL_INTERVAL") ?? .seconds(30) }
 
-    /// How long a command is not asked again after it gave the same token.
+    /// How long a command is not run again after it printed the same token.
     static var execInterval: Duration { milliseconds("SQUIRE_TEST_EXEC_INTERVAL") ?? ExecSource.standardInterval }
 
-    /// How often a token file is looked at though nobody says that it has changed.
+    /// The interval at which a token file is read even if no change was reported.
     static var tokenFileInterval: Duration {
         milliseconds("SQUIRE_TEST_TOKEN_FILE_INTERVAL") ?? TokenFileWatch.standardInterval
     }
 
-    /// A time of a login, which has as many seconds as a person waits: in tests a second is shorter.
+    /// A duration of a login, in which a person's second may be shorter for tests.
     static func ofLogin(_ time: Duration) -> Duration {
         guard let second = milliseconds("SQUIRE_TEST_LOGIN_SECOND") else { return time }
         return second * Double(time.components.seconds)
     }
 
-    /// How a token file is waited for.
+    /// How long to wait for a token file.
     static var tokenFile: TokenFileSource.Times {
         var times = TokenFileSource.Times()
         times.patience = milliseconds("SQUIRE_TEST_TOKEN_FILE_PATIENCE") ?? times.patience

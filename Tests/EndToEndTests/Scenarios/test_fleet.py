@@ -256,7 +256,7 @@ class Faults(FleetScenario):
         for words in ("etcdctl compact", "etcdctl defrag", "etcdctl alarm disarm"): self.assertIn(words, shared["remedy"])
         self.assertFalse(machine.is_ready())
         self.assertIn("writing     REFUSED", machine.command("shared", "status").stdout)
-        self.assertEqual((machine.text().count("refuses what is written"), machine.text().count("cannot be asked (")), (1, 0))
+        self.assertEqual((machine.text().count("rejects writes ("), machine.text().count("session cannot be reached (")), (1, 0))
         fleet.engine.root("alarm", "disarm")
         self.assertNotIn("REFUSED", machine.command("shared", "status").stdout)
 

@@ -32,7 +32,7 @@ enum DiagnosisInvariants {
             outcome: outcome,
             certificates: .init(peer: certificate, faulty: certificate, depth: 1)
         )
-        let diagnosis = WayDiagnosis(
+        let diagnosis = ConnectionDiagnosis(
             upstream: Origin(isSecure: true, authority: Authority(host: "api.example.com", port: nil)),
             files: .init(TLSConfiguration()),
             limits: .init(connect: .seconds(2), answer: .seconds(2)),

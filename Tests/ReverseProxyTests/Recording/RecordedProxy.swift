@@ -41,7 +41,7 @@ final class RecordedProxy {
         recordings = Recordings(workers: 1, mode: mode, bodyLimit: bodyLimit)
         let context = ProxyContext(configuration: configuration, session: session, observer: nil)
         let socket = try ListeningSocket.tcp(host: "127.0.0.1", port: 0)
-        guard case .tcp(_, let port) = socket.name else { throw SystemError("no port") }
+        guard case .tcp(_, let port) = socket.address else { throw SystemError("no port") }
         self.port = port
         server = try ProxyServer(context: context, sockets: [socket], workers: 1, recordings: recordings)
     }

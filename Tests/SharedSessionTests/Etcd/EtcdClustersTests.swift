@@ -8,28 +8,30 @@ import Threads
 @Suite struct EtcdClustersTests {
     @Test func oneClusterIsUsed() {
         var clusters = EtcdClusters()
-        #expect(clusters.hear("a", "1") == .ours && clusters.hear("b", "1") == .ours && clusters.mistake == nil)
-        for _ in 0..<2 { #expect(clusters.hear("c", "2") == .foreign) }
+        #expect(
+            clusters.record("1", of: "a") == .ours && clusters.record("1", of: "b") == .ours && clusters.mistake == nil
+        )
+        for _ in 0..<2 { #expect(clusters.record("2", of: "c") == .foreign) }
         #expect(clusters.home == "1" && clusters.isForeign("c") && !clusters.isForeign("a") && !clusters.isForeign("d"))
         #expect(clusters.mistake?.kind == .configuration)
         #expect(clusters.mistake?.detail == "c is of another etcd cluster than a, b, and not asked")
         // Somebody put it right.
-        #expect(clusters.hear("c", "1") == .ours && clusters.mistake == nil)
+        #expect(clusters.record("1", of: "c") == .ours && clusters.mistake == nil)
     }
 
     /// A cluster that is made anew says so by one member after another.
     @Test func clusterMadeAnewIsUsedWhenAllMembersSaySo() {
         var clusters = EtcdClusters()
-        for member in ["a", "b", "c"] { #expect(clusters.hear(member, "1") == .ours) }
-        #expect(clusters.hear("a", "2") == .foreign && clusters.hear("b", "2") == .foreign)
-        #expect(clusters.hear("c", "2") == .replaced(from: "1"))
-        #expect(clusters.home == "2" && clusters.mistake == nil && clusters.hear("a", "2") == .ours)
+        for member in ["a", "b", "c"] { #expect(clusters.record("1", of: member) == .ours) }
+        #expect(clusters.record("2", of: "a") == .foreign && clusters.record("2", of: "b") == .foreign)
+        #expect(clusters.record("2", of: "c") == .replaced(from: "1"))
+        #expect(clusters.home == "2" && clusters.mistake == nil && clusters.record("2", of: "a") == .ours)
     }
 
     /// What answers for all of them has no other to compare with.
     @Test func oneMemberMayBeMadeAnew() {
         var clusters = EtcdClusters()
-        #expect(clusters.hear("a", "1") == .ours && clusters.hear("a", "2") == .replaced(from: "1"))
+        #expect(clusters.record("1", of: "a") == .ours && clusters.record("2", of: "a") == .replaced(from: "1"))
         #expect(clusters.mistake == nil)
     }
 
@@ -37,7 +39,7 @@ import Threads
 
     private static func options(_ urls: [String]) -> EtcdOptions {
         var options = EtcdOptions(endpoints: urls, key: EtcdSamples.key)
-        options.patience = .milliseconds(300)
+        options.requestTimeout = .milliseconds(300)
         return options
     }
 

@@ -59,9 +59,9 @@ import Upstream
         let body = EtcdSamples.problem("etcdserver: permission denied", 7)
         let problem = EtcdProblem(status: 403, body: Array(body.utf8))
         #expect(problem.failure.advice.contains("READWRITE") == true)
-        #expect(problem.ofNobody.failure.advice == "Set user and password of session.shared.")
+        #expect(problem.withoutUser.failure.advice == "Set user and password of session.shared.")
         let other = EtcdProblem(status: 503, body: [])
-        #expect(other.ofNobody == other)
+        #expect(other.withoutUser == other)
     }
 
     @Test func gatewayThatIsOffIsWorded() {

@@ -16,7 +16,7 @@ import Threads
             key: EtcdSamples.key,
             user: user ? .init(name: "squire") { .success("s3cret") } : nil
         )
-        options.patience = .milliseconds(300)
+        options.requestTimeout = .milliseconds(300)
         return options
     }
 
@@ -185,7 +185,7 @@ import Threads
             }
         }
         var options = options([gateway.url], user: true)
-        options.patience = .milliseconds(200)
+        options.requestTimeout = .milliseconds(200)
         let store = try #require(EngineStore(options))
         #expect(store.get() == .success(nil))
         #expect(isFailure(store.get(), .unreachable))
@@ -206,7 +206,7 @@ import Threads
             }
         }
         var options = options([gateway.url], user: true)
-        options.patience = .milliseconds(200)
+        options.requestTimeout = .milliseconds(200)
         let store = try #require(EngineStore(options))
         #expect(store.get() == .success(nil))
         #expect(isFailure(store.get(), .unreachable))

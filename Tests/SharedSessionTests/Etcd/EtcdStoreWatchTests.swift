@@ -26,7 +26,7 @@ import Threads
                 key: EtcdSamples.key,
                 user: user ? .init(name: "squire") { .success("s3cret") } : nil
             )
-            options.patience = .milliseconds(500)
+            options.requestTimeout = .milliseconds(500)
             options.readInterval = interval
             let (news, notices) = (self.news, self.notices)
             store = try #require(EngineStore(options) { notices.append($0) })
@@ -133,7 +133,7 @@ import Threads
             }
         }
         var options = EtcdOptions(endpoints: gateways.map(\.url), key: EtcdSamples.key)
-        (options.patience, options.readInterval) = (.milliseconds(300), .seconds(60))
+        (options.requestTimeout, options.readInterval) = (.milliseconds(300), .seconds(60))
         let news = Heard<SharedStoreNews>()
         let store = try #require(EngineStore(options) { _ in })
         store.watch { news.append($0) }

@@ -110,7 +110,7 @@ import Threads
             .answer(302, ["Location: https://login.example/"], ""),
         ]
         try with { cluster in
-            let store = try cluster.store { $0.patience = .milliseconds(300) }
+            let store = try cluster.store { $0.requestTimeout = .milliseconds(300) }
             let one = try made("v1", store)
             cluster.fail("patch", faults[row])
             guard case .unclear = store.swap(expecting: one, with: "v2") else {
@@ -201,7 +201,7 @@ import Threads
     @Test func otherAddressesAreSaid() throws {
         let gateway = FakeGateway { _, _ in .answer(404, "404 page not found\n") }
         var options = KubernetesOptions(server: gateway.url, namespace: "x", secret: "x")
-        options.patience = .milliseconds(500)
+        options.requestTimeout = .milliseconds(500)
         let store = try #require(EngineStore(options))
         #expect(failure(store.get())?.kind == .configuration)
         #expect(failure(store.swap(expecting: nil, with: "x"))?.kind == .configuration)

@@ -14,13 +14,13 @@ import Threads
 
         init(
             interval: Duration = .seconds(60),
-            patience: Duration = .seconds(5),
+            requestTimeout: Duration = .seconds(5),
             _ prepare: (FakeCluster) -> Void = { _ in }
         ) throws {
             prepare(cluster)
             store = try cluster.store(notices) {
                 $0.readInterval = interval
-                $0.patience = patience
+                $0.requestTimeout = requestTimeout
             }
             store.watch { [news] in news.append($0) }
             _ = news.wait { $0.count >= 2 }
@@ -62,7 +62,7 @@ import Threads
 
     /// No line says that a stream is open: its head does, and silence is no fault.
     @Test func quietStreamStaysOpen() throws {
-        let watched = try Watched(patience: .seconds(1)) { $0.sendNoBookmarks() }
+        let watched = try Watched(requestTimeout: .seconds(1)) { $0.sendNoBookmarks() }
         usleep(1_500_000)
         #expect(watched.tells("after all"))
         watched.end()
@@ -112,7 +112,7 @@ import Threads
             .answer(200, [], FakeCluster.event("ERROR", error)), .answer(200, [], FakeCluster.event("ADDED", foreign)),
             .answer(200, [], FakeCluster.event("RENAMED", "{}")), .answer(200, [], "<html>sign in</html>\n"),
         ]
-        let watched = try Watched(patience: .seconds(1)) { $0.fail("watch", faults[row]) }
+        let watched = try Watched(requestTimeout: .seconds(1)) { $0.fail("watch", faults[row]) }
         #expect(watched.tells("new", within: 5))
         #expect(watched.tells("newer", within: 5))
         watched.end()

@@ -10,7 +10,7 @@ import Testing
     private let second = EtcdSamples.value("v2", 9)
 
     private func machine() -> Machine {
-        Machine(patience: .seconds(2), interval: .seconds(10)) { 0.5 }
+        Machine(requestTimeout: .seconds(2), interval: .seconds(10)) { 0.5 }
     }
 
     private func reading(_ value: StoredValue?, _ revision: Int64) -> Machine.Event {

@@ -6,8 +6,8 @@ import ReverseProxy
 import Settings
 import Upstream
 
-/// Goes the way to the API, and has `WayDiagnosis` say what it saw.
-struct WayCheck {
+/// Connects to the API, and lets `ConnectionDiagnosis` interpret what it observed.
+struct ConnectionCheck {
     private let loaded: LoadedConfiguration
     private let configuration: ProxyConfiguration
 
@@ -16,14 +16,14 @@ struct WayCheck {
         configuration = loaded.configuration
     }
 
-    /// What a person waits for an answer, where the configuration would wait longer.
+    /// How long a person waits for an answer, if the configuration would wait longer.
     private static let patience = Duration.seconds(10)
 
     static func answerLimit(_ configuration: ProxyConfiguration) -> Duration {
         min(configuration.timeouts.firstByte, patience)
     }
 
-    /// Blocking: contacts the API, without the token.
+    /// Blocks; contacts the API without the token.
     func lines() -> [CheckLine] {
         let answerLimit = Self.answerLimit(configuration)
         let started = SystemClock().wall()
@@ -33,10 +33,10 @@ struct WayCheck {
             token: nil,
             timeout: configuration.timeouts.connect + answerLimit
         )
-        // The head says all there is to know.
+        // The head is all that the diagnosis needs.
         request.maximumResponseBytes = 0
         let report = request.report(configuration.upstreamSettings, answerWithin: answerLimit)
-        let diagnosis = WayDiagnosis(
+        let diagnosis = ConnectionDiagnosis(
             upstream: configuration.upstream,
             proxy: configuration.proxy,
             files: files,
@@ -49,7 +49,7 @@ struct WayCheck {
 
     // MARK: Plain or TLS
 
-    /// Plain HTTP got an answer that a port of TLS gives.
+    /// Whether the answer to plain HTTP looks like that of a TLS port.
     private func isInDoubt(_ report: RequestReport) -> Bool {
         guard !configuration.upstream.isSecure else { return false }
         switch report.outcome {
@@ -71,8 +71,8 @@ struct WayCheck {
 
     // MARK: Files
 
-    private var files: WayDiagnosis.Files {
-        WayDiagnosis.Files(
+    private var files: ConnectionDiagnosis.Files {
+        ConnectionDiagnosis.Files(
             configuration.tls,
             authorities: Self.certificates(configuration.tls.authorities),
             certificate: Self.certificates(configuration.tls.certificate).first
@@ -84,7 +84,7 @@ struct WayCheck {
         return Certificate.all(pem: Array(text.utf8))
     }
 
-    /// The file that was changed last, of those that are at hand: time has come so far for certain.
+    /// The latest modification time of the files at hand: the present cannot be earlier.
     private var newestFile: (moment: Int, file: String)? {
         let paths = [loaded.path, loaded.sessionFile, CommandLine.arguments.first].compactMap { $0 }
         return paths.compactMap { path in

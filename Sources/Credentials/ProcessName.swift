@@ -1,7 +1,7 @@
-import Credentials
 import Platform
 
-/// Names a process among all machines, in its claims: 1 to 128 visible ASCII characters (0x21 to 0x7E).
+/// The name of a process, unique among all machines of a fleet, as claims carry it: 1 to 128 visible ASCII characters
+/// (0x21 to 0x7E).
 public struct ProcessName: Hashable, Sendable, CustomStringConvertible {
     public let description: String
 
@@ -19,8 +19,8 @@ public struct ProcessName: Hashable, Sendable, CustomStringConvertible {
         description = name
     }
 
-    /// A name for this process: `host/process/random`. Another one each time.
-    static func make() -> ProcessName {
+    /// Makes a name for this process: `host/process/random`. Each call returns a different one.
+    public static func make() -> ProcessName {
         let random = SharedID.random().description.prefix(8)
         return ProcessName(visible: "\(host())/\(getpid())/\(random)")
     }

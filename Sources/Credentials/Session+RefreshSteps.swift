@@ -68,7 +68,7 @@ extension Session {
             if case .failure(let failure)? = came, failure.outcome == .lost {
                 rotation.base.record(session.entry(rotation, .lost, detail: failure.reason))
             }
-            session.update { shared, _ in shared.machine.beginSpending() }
+            session.update { state, _ in state.machine.beginSpending() }
             let came = session.read(source.get(rotation.old), &rotation, source)
             self.came = came
             switch (came, rotation.base.unanswered) {
@@ -123,24 +123,6 @@ extension Session {
         func clear() {
             if let (file, replacement) = rotation.target { file.abandon(replacement) }
             rotation.target = nil
-        }
-    }
-}
-
-extension SharedFailure {
-    /// A description without a full stop.
-    public var words: String {
-        switch self {
-        case .unreachable(let reason): "what the machines share the session through cannot be asked: \(reason)"
-        case .readOnly(let reason): "what the machines share the session through takes no claim: \(reason)"
-        case .unusable(let reason): reason
-        case .unanswered: "no machine got an answer in time, and the next try may"
-        case .postponed(let seconds):
-            "the issuer told another machine to leave it alone, for \(seconds) s from now"
-        case .notWritable: "the session file could not take a new token"
-        case .loginNeeded(let refusal): refusal.words()
-        case .exhausted: "The shared session was refreshed as often as can be counted."
-        case .closed: "Squire is shutting down"
         }
     }
 }

@@ -8,7 +8,7 @@ import Upstream
 
 /// Each thing that can be seen on the way, and what is said of it.
 @Suite
-struct WayDiagnosisTests {
+struct ConnectionDiagnosisTests {
     static let now = 1_795_000_000
 
     static func diagnosis(
@@ -17,8 +17,8 @@ struct WayDiagnosisTests {
         tls: TLSConfiguration = TLSConfiguration(),
         past: (moment: Int, file: String)? = nil,
         speaksTLS: Bool = false
-    ) -> WayDiagnosis {
-        WayDiagnosis(
+    ) -> ConnectionDiagnosis {
+        ConnectionDiagnosis(
             upstream: Origin(isSecure: secure, authority: Authority(host: host, port: nil)),
             files: .init(tls, authorities: [], certificate: nil),
             limits: .init(connect: .seconds(2), answer: .seconds(3)),

@@ -1,83 +1,9 @@
 import ArgumentParser
 import Logging
-import Platform
 import Settings
 
-/// The process's environment.
-enum Environment {
-    static let all: [String: String] = {
-        var result: [String: String] = [:]
-        var entry = environ
-        while let text = entry.pointee {
-            let pair = String(cString: text)
-            if let equals = pair.firstIndex(of: "=") {
-                result[String(pair[..<equals])] = String(pair[pair.index(after: equals)...])
-            }
-            entry += 1
-        }
-        return result
-    }()
-}
-
-/// The one configuration file of a command.
-struct ConfigFileOption: ParsableArguments {
-    @Option(
-        name: .customLong("config"),
-        parsing: .singleValue,
-        help: ArgumentHelp(
-            "The configuration file.",
-            discussion: "Default: $SQUIRE_CONFIG, ./squire.yaml, ~/.config/squire/squire.yaml.",
-            valueName: "file"
-        ),
-        completion: .configurations
-    )
-    private var files: [String] = []
-
-    init() {}
-
-    init(files: [String]) {
-        self.files = files
-    }
-
-    var path: String? { files.last }
-
-    func validate() throws {
-        guard files.count <= 1 else {
-            throw ValidationError("--config is given \(files.count) times; only squire run takes several")
-        }
-    }
-}
-
-/// Where the configuration is.
-struct ConfigOption: ParsableArguments {
-    @OptionGroup var file: ConfigFileOption
-
-    @Option(
-        name: .long,
-        help: ArgumentHelp("Where the session is kept (SQUIRE_SESSION).", valueName: "file"),
-        completion: .file()
-    )
-    var session: String?
-
-    @Option(name: .long, help: ArgumentHelp("The API's URL (SQUIRE_UPSTREAM).", valueName: "url"))
-    var upstream: String?
-
-    /// There is neither a configuration file nor an upstream.
-    var isNowhere: Bool {
-        let variables = ConfigurationOverrides(environment: Environment.all)
-        return file.path == nil && upstream == nil && variables.upstream == nil
-            && ConfigurationLoader(environment: Environment.all).discover() == .nowhere
-    }
-
-    func load(_ use: Loading.Use = .act) throws -> LoadedConfiguration {
-        var overrides = ConfigurationOverrides()
-        overrides.session = session.map { .init($0, source: "--session") }
-        overrides.upstream = upstream.map { .init($0, source: "--upstream") }
-        return try Loading.load(file.path, overrides, use)
-    }
-}
-
-/// What `run`, `exec` and `demo` share. Each wins over its environment variable, which wins over the file.
+/// The options of `run`, `exec` and `demo`. Each takes precedence over its environment variable, which takes precedence
+/// over the file.
 struct ProxyOptions: ParsableArguments {
     @Option(
         name: .long,
@@ -96,7 +22,7 @@ struct ProxyOptions: ParsableArguments {
         name: .long,
         parsing: .singleValue,
         help: ArgumentHelp(
-            "A header to send when the client sent none of that name; repeatable (SQUIRE_HEADER, one a line).",
+            "A header to send if the client sends none of that name; repeatable (SQUIRE_HEADER, one per line).",
             valueName: "'Name: value'"
         )
     )
@@ -104,21 +30,24 @@ struct ProxyOptions: ParsableArguments {
 
     @Option(
         name: .long,
-        help: ArgumentHelp("Where the session is kept (SQUIRE_SESSION).", valueName: "file"),
+        help: ArgumentHelp("The session file (SQUIRE_SESSION).", valueName: "file"),
         completion: .file()
     )
     var session: String?
 
     @Option(
         name: .long,
-        help: ArgumentHelp("Where health, metrics and status are served (SQUIRE_INSPECTOR).", valueName: "addr|off"),
+        help: ArgumentHelp(
+            "The inspector's address: page, health, metrics, status (SQUIRE_INSPECTOR).",
+            valueName: "addr|off"
+        ),
         completion: .list(["off", "localhost:8081", "localhost:0"])
     )
     var inspector: String?
 
     @Option(
         name: .long,
-        help: ArgumentHelp("Event loops; 0 is one per core (SQUIRE_WORKERS).", valueName: "n"),
+        help: ArgumentHelp("The number of event loops; 0 is one per core (SQUIRE_WORKERS).", valueName: "n"),
         completion: .list(["0", "1", "2", "4"])
     )
     var workers: String?
@@ -139,7 +68,7 @@ struct ProxyOptions: ParsableArguments {
 
     private static let levels = ["trace", "debug", "info", "notice", "warning", "error"]
 
-    /// What is wrong by itself is wrong usage, whatever the configuration says.
+    /// Values that are invalid under any configuration count as wrong usage.
     func validate() throws {
         if let problem = overrides.malformed { throw ValidationError(problem) }
         if let problem = Self.problem(level: logLevel) { throw ValidationError("--log-level \(problem)") }
@@ -168,12 +97,12 @@ struct ProxyOptions: ParsableArguments {
         return result
     }
 
-    /// How to log: option, environment, default.
+    /// How to log, by the option, else the variable, else the default.
     func logging() throws -> Logging {
         let variable = { (name: String) in Environment.all[name].flatMap { $0.isEmpty ? nil : $0 } }
         let level = logLevel ?? variable("SQUIRE_LOG_LEVEL") ?? "info"
         let format = logFormat ?? variable("SQUIRE_LOG_FORMAT") ?? "text"
-        // The options have been looked at.
+        // `validate` has checked the options.
         if let problem = Self.problem(level: level) {
             throw ExitFailure.configuration("squire: SQUIRE_LOG_LEVEL \(problem)")
         }
@@ -183,26 +112,5 @@ struct ProxyOptions: ParsableArguments {
         let style = LogStyle.forStandardError(parsedFormat, environment: Environment.all)
         LogWriter.standardError.use(style)
         return Logging(level: parsedLevel, style: style)
-    }
-}
-
-/// The decided way to log.
-struct Logging: Sendable {
-    let level: Logger.Level
-    private(set) var style: LogStyle
-    /// When the process began to log: what it says first is about all that comes later.
-    let begun = Timestamp.now()
-
-    /// The same about one of several proxies, or the only one.
-    func of(proxy: String, column: Int) -> Logging {
-        var result = self
-        result.style = style.of(proxy: ControlCharacters.escaped(proxy), column: column)
-        return result
-    }
-
-    var messages: MessageLog { MessageLog(level: level, style: style) }
-
-    func logger() -> Logger {
-        Logger(label: "squire") { _ in LogBackend(level: level, style: style) }
     }
 }

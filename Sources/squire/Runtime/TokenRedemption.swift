@@ -5,23 +5,23 @@ import Settings
 import Support
 import Threads
 
-/// Spends something that works once for tokens, and makes them the session's: under the file's lock, and saved before
-/// anybody is told.
-struct TokenTaking {
-    let session: SessionAccess
+/// Redeems something single-use for tokens, and adopts them as the session: with the file locked, and saved before
+/// anything is reported.
+struct TokenRedemption {
+    let access: SessionAccess
     let replaceable: ReplaceableSession
-    /// The login as a line that can be run.
+    /// The command line that repeats the login.
     let line: String
-    /// The same, replacing whatever is there.
+    /// The same with --replace.
     let replacing: String
 
-    /// What is spent.
-    enum Spent {
+    /// What is redeemed.
+    enum Grant {
         case code
         case deviceCode
         case refreshToken(Token)
 
-        /// The end of a sentence about tokens that are not kept.
+        /// The end of a message about tokens that were not kept.
         fileprivate var fate: String {
             switch self {
             case .code, .deviceCode: "The code is spent."
@@ -30,58 +30,57 @@ struct TokenTaking {
         }
     }
 
-    /// Has `ask` spend it, once. What does not end in saved tokens is the result, or, where tokens came and are not
-    /// kept, an error.
-    func take(_ spent: Spent, _ ask: @escaping @Sendable () -> TokenOutcome) throws -> TokenOutcome {
-        let heard = Guarded<TokenOutcome?>(nil)
-        let given: Token? = if case .refreshToken(let token) = spent { token } else { nil }
+    /// Calls `ask` once to redeem it. Returns any outcome but saved tokens; throws if tokens came and were not kept.
+    func redeem(_ grant: Grant, _ ask: @escaping @Sendable () -> TokenOutcome) throws -> TokenOutcome {
+        let obtained = Guarded<TokenOutcome?>(nil)
+        let given: Token? = if case .refreshToken(let token) = grant { token } else { nil }
         let spend: @Sendable () -> Session.Gain = {
-            Spending.begin()
+            SignalHold.begin()
             let outcome = ask()
-            heard.with { $0 = outcome }
+            obtained.with { $0 = outcome }
             switch outcome {
             case .obtained(let tokens, _): return .tokens(tokens)
             case .lost(let reason, _, _): return given.map { .unanswered($0, reason: reason) } ?? .nothing
             case .unchanged, .refused, .misconfigured, .unavailable, .unreachable: return .nothing
             }
         }
-        defer { Spending.end() }
+        defer { SignalHold.end() }
         do {
-            try session.adopt(.signIn, replacing: replaceable, spending: spend)
+            try access.adopt(.signIn, replacing: replaceable, spending: spend)
         } catch {
-            throw notKept(error, heard.with { $0 }, spent)
+            throw notKept(error, obtained.with { $0 }, grant)
         }
-        // `adopt` has called it, or thrown.
-        return endingUnused(heard.with { $0 } ?? .unreachable(reason: "nothing was asked"))
+        // `adopt` has called `spend`, or has thrown.
+        return endingUnused(obtained.with { $0 } ?? .unreachable(reason: "nothing was asked"))
     }
 
-    /// Makes tokens the session's that have come already, as `take` does. For what is asked for again and again, while a
-    /// person takes minutes: the file is locked for this only, and others use the session meanwhile.
-    func take(_ spent: Spent, given outcome: TokenOutcome) throws -> TokenOutcome {
+    /// Adopts tokens that have already arrived. For polling while a person takes minutes: the file is locked only for
+    /// the adoption, so that others can use the session meanwhile.
+    func redeem(_ grant: Grant, given outcome: TokenOutcome) throws -> TokenOutcome {
         if case .obtained(let tokens, _) = outcome {
             do {
-                try session.adopt(tokens, .signIn, replacing: replaceable)
+                try access.adopt(tokens, .signIn, replacing: replaceable)
             } catch {
-                throw notKept(error, outcome, spent)
+                throw notKept(error, outcome, grant)
             }
         }
         return endingUnused(outcome)
     }
 
-    /// What cannot be used is not left to live.
+    /// Ends tokens that cannot be used.
     private func endingUnused(_ outcome: TokenOutcome) -> TokenOutcome {
-        if case .misconfigured(_, let tokens?) = outcome { _ = SignOut.endRefused(tokens, session.loaded) }
+        if case .misconfigured(_, let tokens?) = outcome { _ = SignOut.endRefused(tokens, access.loaded) }
         return outcome
     }
 
-    /// The error of what was not kept; tokens that came are ended.
-    private func notKept(_ error: any Error, _ outcome: TokenOutcome?, _ spent: Spent) -> any Error {
+    /// Ends tokens that were not kept. Returns the error to throw.
+    private func notKept(_ error: any Error, _ outcome: TokenOutcome?, _ grant: Grant) -> any Error {
         guard case .obtained(let tokens, _)? = outcome else { return failure(error, "") }
-        let fate = SignOut.endRefused(tokens, session.loaded)
-        return failure(error, " \(fate) \(spent.fate)")
+        let fate = SignOut.endRefused(tokens, access.loaded)
+        return failure(error, " \(fate) \(grant.fate)")
     }
 
-    /// Why tokens are not kept. `fate` is what became of them.
+    /// Why tokens were not kept. `fate` says what became of them.
     private func failure(_ error: any Error, _ fate: String) -> any Error {
         switch error {
         case let error as SessionFileError:
@@ -93,8 +92,8 @@ struct TokenTaking {
         }
     }
 
-    /// What an outcome without tokens means for the command.
-    func failure(_ outcome: TokenOutcome, of spent: Spent) -> ExitFailure {
+    /// The command's failure for an outcome without tokens.
+    func failure(_ outcome: TokenOutcome, of grant: Grant) -> ExitFailure {
         let nobody = "squire: nobody is logged in: "
         switch outcome {
         case .obtained, .unchanged: return .tryLater(nobody + "the answer holds no new token. To try again: \(line)")
@@ -105,15 +104,15 @@ struct TokenTaking {
             return .tryLater(nobody + "\(reason). Try again \(when): \(line)")
         case .unreachable(let reason, _):
             let text = nobody + "\(reason). To try again: \(line)"
-            // Nothing of a refresh token has left: the same line works later.
-            if case .refreshToken = spent { return .tryLater(text) }
+            // The refresh token was not sent, so that the same command can be repeated.
+            if case .refreshToken = grant { return .tryLater(text) }
             return .unreachable(text)
         case .lost(let reason, _, _):
-            guard case .refreshToken = spent else {
-                return .tryLater(nobody + "\(reason). \(spent.fate) To try again: \(line)")
+            guard case .refreshToken = grant else {
+                return .tryLater(nobody + "\(reason). \(grant.fate) To try again: \(line)")
             }
             return .tryLater(
-                "squire: the answer was lost: \(reason). The refresh token is kept in \(session.file.path), and is tried "
+                "squire: the answer was lost: \(reason). The refresh token is kept in \(access.file.path), and is tried "
                     + "again when a token is needed; it may be spent"
             )
         }

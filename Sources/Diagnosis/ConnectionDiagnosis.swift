@@ -5,19 +5,20 @@ import Settings
 import Support
 public import Upstream
 
-/// Turns what was seen on the way to the API into lines, in the order DNS, connection, proxy, TLS, clock, API. Pure.
+/// Turns what was observed on the way to the API into lines, in the order DNS, connection, proxy, TLS, clock, API.
+/// Pure.
 ///
-/// A line says what was found and, where something is wrong, what to do about it; the first that fails is the last.
-public struct WayDiagnosis: Sendable {
+/// A line says what was found and, if something is wrong, what to do about it. The first failure is the last line.
+public struct ConnectionDiagnosis: Sendable {
     public var upstream: Origin
     public var proxy: UpstreamSettings.Proxy
     public var files: Files
     public var limits: Limits
     public var clock: Clock
-    /// A TLS handshake was answered, where plain HTTP is configured.
+    /// Whether the server answered a TLS handshake although plain HTTP is configured.
     public var speaksTLS: Bool
 
-    /// The files under `tls:`, and what is in them.
+    /// The files under `tls:`, and their contents.
     public struct Files: Sendable {
         public var paths: TLSConfiguration
         public var authorities: [Certificate]
@@ -30,7 +31,7 @@ public struct WayDiagnosis: Sendable {
         }
     }
 
-    /// How long each step may take.
+    /// The time limit of each step.
     public struct Limits: Sendable {
         public var connect: Duration
         public var answer: Duration
@@ -41,11 +42,12 @@ public struct WayDiagnosis: Sendable {
         }
     }
 
-    /// This machine's clock before and after the request, seconds since 1970, and what tells whether it can be right.
+    /// This machine's clock before and after the request, in seconds since 1970, and evidence about whether it is
+    /// right.
     public struct Clock: Sendable {
         public var started: Int
         public var ended: Int
-        /// A moment that has passed for certain: when a file was changed.
+        /// A time that has certainly passed: that of a file's last change.
         public var past: (moment: Int, file: String)?
 
         public init(started: Int, ended: Int, past: (moment: Int, file: String)? = nil) {
@@ -71,7 +73,7 @@ public struct WayDiagnosis: Sendable {
         self.speaksTLS = speaksTLS
     }
 
-    /// `request` is what was sent, such as `GET /`.
+    /// `request` describes what was sent, such as `GET /`.
     public func lines(_ report: RequestReport, to request: String) -> [CheckLine] {
         var lines: [CheckLine] = []
         let failure: RequestReport.Failure? =
@@ -211,7 +213,7 @@ public struct WayDiagnosis: Sendable {
     /// `date` is the API's Date field.
     private func clockLine(_ date: String?) -> CheckLine {
         guard let date = date.flatMap(HTTPDate.seconds) else { return .note("clock", "the API sends no Date") }
-        // The answer was made between the two readings.
+        // The response was created between the two readings.
         let skew = date < clock.started ? date - clock.started : date > clock.ended ? date - clock.ended : 0
         guard abs(skew) > Self.tolerance else { return .ok("clock", "within \(max(1, abs(skew))) s") }
         return .warn(
@@ -222,7 +224,7 @@ public struct WayDiagnosis: Sendable {
     }
 }
 
-/// What the system says of an error number.
+/// The system's description of an error number.
 enum SystemText {
     static func of(_ code: Int32) -> String { unsafe String(cString: strerror(code)).lowercased() }
 }

@@ -1,27 +1,27 @@
 import ReverseProxy
 import TokenSources
 
-/// How a first token comes into a session.
-enum LoginWay: Equatable {
-    /// A person gives an access token.
+/// The method by which a session gets its first token.
+enum LoginMethod: Equatable {
+    /// A person provides an access token.
     case token
-    /// A person gives a refresh token, which is spent for the first tokens at once.
+    /// A person provides a refresh token, which is spent at once.
     case refreshToken
-    /// A person gives an access token and the refresh token that belongs to it. Nobody is asked.
+    /// A person provides an access token and its refresh token. No request is sent.
     case pair
     /// The customer signs in at the API, by `session.sign-in`.
     case signIn
     /// At the authorization server, with a browser on this machine.
     case browser
-    /// The same with a browser anywhere.
+    /// At the authorization server, with a browser on any device.
     case device
-    /// One of these two: the device's, if the authorization server has that.
+    /// `device` if the authorization server supports it, else `browser`.
     case deviceOrBrowser
-    /// Nobody is needed: the source is asked.
+    /// The source is asked, and needs no person.
     case ask
 
-    /// What the options ask for.
-    enum Wish: Equatable {
+    /// The method that the options request.
+    enum Request: Equatable {
         case token, refreshToken, pair, email, browser, device
 
         var option: String {
@@ -35,44 +35,44 @@ enum LoginWay: Equatable {
         }
     }
 
-    /// What decides beside the options.
+    /// What decides besides the options.
     struct Circumstances {
-        /// `session.sign-in` is configured.
+        /// Whether `session.sign-in` is configured.
         var canSignIn: Bool
-        /// A browser can be opened where the person sits.
+        /// Whether a browser can be opened on the user's screen.
         var hasBrowser: Bool
-        /// Somebody can be asked.
+        /// Whether a person can be asked.
         var isAtTerminal: Bool
     }
 
-    /// Why there is no way. Ends a sentence that begins with "squire: ".
+    /// Why there is no method. The texts complete a sentence that begins with "squire: ".
     enum Problem: Error, Equatable {
-        /// What was asked for does not go with the configuration.
+        /// The requested method does not fit the configuration.
         case usage(String)
-        /// The configuration lacks what it needs.
+        /// The configuration lacks what the method needs.
         case configuration(String)
     }
 
-    init(_ wish: Wish?, _ source: SessionConfiguration.Source, _ circumstances: Circumstances) throws(Problem) {
+    init(_ request: Request?, _ source: SessionConfiguration.Source, _ circumstances: Circumstances) throws(Problem) {
         switch source {
         case .unused: throw .usage("session: none needs no login")
-        case .exec, .tokenFile: self = try .asking(wish)
-        case .oauth(let oauth) where !oauth.grant.spends: self = try .asking(wish)
-        case .oauth(let oauth): self = try Self(wish, oauth, circumstances)
-        case .given: self = try Self(wish, nil, circumstances)
+        case .exec, .tokenFile: self = try .asking(request)
+        case .oauth(let oauth) where !oauth.grant.spends: self = try .asking(request)
+        case .oauth(let oauth): self = try Self(request, oauth, circumstances)
+        case .given: self = try Self(request, nil, circumstances)
         case .recipe(let recipe):
-            let first: LoginWay = recipe.needsPair ? .pair : .refreshToken
-            self = try Self(wish, recipe.refreshToken == nil ? nil : first, circumstances)
+            let first: LoginMethod = recipe.needsPair ? .pair : .refreshToken
+            self = try Self(request, recipe.refreshToken == nil ? nil : first, circumstances)
         }
     }
 
-    private static func asking(_ wish: Wish?) throws(Problem) -> LoginWay {
-        guard let wish else { return .ask }
-        throw .usage("this source needs no login, and takes no \(wish.option): it is asked when a token is needed")
+    private static func asking(_ request: Request?) throws(Problem) -> LoginMethod {
+        guard let request else { return .ask }
+        throw .usage("this source needs no login, and takes no \(request.option): it is asked when a token is needed")
     }
 
-    private init(_ wish: Wish?, _ oauth: OAuthConfiguration, _ circumstances: Circumstances) throws(Problem) {
-        switch wish {
+    private init(_ request: Request?, _ oauth: OAuthConfiguration, _ circumstances: Circumstances) throws(Problem) {
+        switch request {
         case .token?: self = .token
         case .refreshToken?: self = .refreshToken
         case .pair?: self = .pair
@@ -89,9 +89,9 @@ enum LoginWay: Equatable {
         }
     }
 
-    /// `spending` is how a refresh token comes in; nil where there is none.
-    private init(_ wish: Wish?, _ spending: LoginWay?, _ circumstances: Circumstances) throws(Problem) {
-        switch wish {
+    /// `spending` is the method for a refresh token; nil if there is none.
+    private init(_ request: Request?, _ spending: LoginMethod?, _ circumstances: Circumstances) throws(Problem) {
+        switch request {
         case .token?: self = .token
         case .email?:
             guard circumstances.canSignIn else { throw .configuration("no session.sign-in is configured") }
@@ -100,7 +100,7 @@ enum LoginWay: Equatable {
             guard spending != nil else {
                 throw .usage("--refresh-token needs session.oauth, or session.refresh.refresh-token")
             }
-            self = wish == .pair ? .pair : .refreshToken
+            self = request == .pair ? .pair : .refreshToken
         case .browser?, .device?:
             throw .usage("--browser and --device need session.oauth, which this configuration does not have")
         case nil:

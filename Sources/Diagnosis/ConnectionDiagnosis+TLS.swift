@@ -4,8 +4,8 @@ import Settings
 import Support
 import Upstream
 
-/// Why the TLS of the way failed: which certificate, whose, from when until when; and who can do what about it.
-extension WayDiagnosis {
+/// Explains why TLS failed: which certificate, whose, its validity, and who can fix what.
+extension ConnectionDiagnosis {
     func untrusted(_ failure: RequestReport.Failure, _ report: RequestReport) -> String {
         let peer = report.certificates.peer.flatMap(Certificate.init(der:))
         switch failure.cause {
@@ -55,7 +55,7 @@ extension WayDiagnosis {
         _ report: RequestReport
     ) -> String {
         guard let faulty else {
-            // Another TLS library, which does not tell.
+            // Another TLS library, which does not say.
             if case .failed(let failure) = report.outcome {
                 return "\(failure.error.detail): \(failure.error.advice ?? "ask the API's operator")"
             }
@@ -89,7 +89,7 @@ extension WayDiagnosis {
         }
     }
 
-    /// Nobody who is trusted has signed it.
+    /// No trusted authority has signed it.
     private func unknownAuthority(_ faulty: Certificate) -> String {
         let isSelf = faulty.isSelfIssued
         let issuer = isSelf ? "it" : Self.name(faulty.issuer)
@@ -119,7 +119,7 @@ extension WayDiagnosis {
 
     // MARK: Alerts
 
-    /// The peer has ended TLS with that alert (RFC 8446 section 6).
+    /// The peer ended TLS with that alert (RFC 8446 section 6).
     private func ended(by alert: Int) -> String {
         let name = Self.alerts[alert] ?? "alert"
         let says = "\(place) ends TLS with \(name) (\(alert))"
@@ -147,7 +147,7 @@ extension WayDiagnosis {
         112: "unrecognized_name", 116: "certificate_required", 120: "no_application_protocol",
     ]
 
-    /// What to do about a server that wants a client certificate, or another one.
+    /// Advice for a server that requires a client certificate, or another one.
     var clientCertificateAdvice: String {
         guard let path = files.paths.certificate else {
             return "Get one from the API's operator and name it: tls: {certificate: FILE, key: FILE}"
@@ -162,8 +162,8 @@ extension WayDiagnosis {
 
     // MARK: Time
 
-    /// Whether it is this machine's clock that is wrong, as far as can be known, and what to do; `cure` is for the case
-    /// that it is right.
+    /// Whether this machine's clock is wrong, as far as can be known, and what to do. `cure` is the advice if the clock
+    /// is right.
     private func time(_ report: RequestReport, otherwise cure: String) -> String {
         let now = "this machine's clock says \(UTCTime.text(clock.ended))"
         let set = "set this machine's clock, or let NTP keep it"
@@ -179,7 +179,7 @@ extension WayDiagnosis {
         return "\(now). If that is the time, \(cure); if not, \(set)"
     }
 
-    /// Seconds.
+    /// In seconds.
     private static let doubtful = 3600
 
     // MARK: Texts

@@ -1,9 +1,9 @@
 import Platform
 import Support
 
-/// The state that the session's threads share: one value behind one lock. See `Session.update`.
+/// The state of a session, which its threads share behind one lock. See `Session.update`.
 extension Session {
-    struct Shared: Sendable {
+    struct State: Sendable {
         var machine: CredentialState
         /// The record that the file contains, or would contain if it could be written.
         var record = SessionRecord()
@@ -34,7 +34,7 @@ extension Session {
         case closed
     }
 
-    /// A caller that waits for the refresh in flight. Answered exactly once: whoever takes it out of `Shared.waiters`
+    /// A caller that waits for the refresh in flight. Answered exactly once: whoever takes it out of `State.waiters`
     /// answers it.
     enum Waiter: Sendable {
         case request(Inquiry, Completion)
@@ -76,7 +76,7 @@ extension Session {
     }
 }
 
-extension Session.Shared {
+extension Session.State {
     // MARK: Lifecycle
 
     private var isClosed: Bool { if case .closed = lifecycle { true } else { false } }

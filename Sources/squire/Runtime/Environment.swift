@@ -1,0 +1,17 @@
+import Platform
+
+/// The process's environment.
+enum Environment {
+    static let all: [String: String] = {
+        var result: [String: String] = [:]
+        var entry = environ
+        while let text = entry.pointee {
+            let pair = String(cString: text)
+            if let equals = pair.firstIndex(of: "=") {
+                result[String(pair[..<equals])] = String(pair[pair.index(after: equals)...])
+            }
+            entry += 1
+        }
+        return result
+    }()
+}

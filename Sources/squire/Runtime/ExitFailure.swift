@@ -1,0 +1,60 @@
+import Credentials
+
+/// A command's failure: the message to print, and the exit code (sysexits(3)).
+struct ExitFailure: Error {
+    let code: Int32
+    let message: String
+
+    static func malformed(_ message: String) -> ExitFailure { ExitFailure(.malformed, message) }
+    static func unreachable(_ message: String) -> ExitFailure { ExitFailure(.unreachable, message) }
+    static func notWritable(_ message: String) -> ExitFailure { ExitFailure(.notWritable, message) }
+    static func inputOutput(_ message: String) -> ExitFailure { ExitFailure(.inputOutput, message) }
+    static func tryLater(_ message: String) -> ExitFailure { ExitFailure(.tryLater, message) }
+    static func loginNeeded(_ message: String) -> ExitFailure { ExitFailure(.loginNeeded, message) }
+    static func configuration(_ message: String) -> ExitFailure { ExitFailure(.configuration, message) }
+
+    static func usage(_ message: String) -> ExitFailure { ExitFailure(.usage, message) }
+
+    /// Maps a session's failure. `login` is the command line that logs in.
+    init(_ failure: CredentialFailure, reason: String?, login: String) {
+        let because = reason.map { ": \($0)" } ?? ""
+        switch failure {
+        case .loginNeeded(let story):
+            self = .loginNeeded("squire: \(story ?? "A login is needed\(because).") Run: \(login)")
+        case .notRefreshable:
+            self = .loginNeeded(
+                "squire: the token does not last, and no session.refresh is configured. Run: \(login)"
+            )
+        case .unavailable(let seconds, true):
+            self = .unreachable(
+                "squire: the API cannot be reached\(because). Nothing is lost; try again in \(seconds) s"
+            )
+        case .unavailable(let seconds, false), .paused(let seconds):
+            self = .tryLater(
+                "squire: the token cannot be refreshed now\(because). Nothing is lost; try again in \(seconds) s"
+            )
+        case .misconfigured(let reason, _):
+            self = .configuration("squire: no token can be had: \(reason)")
+        case .unchanged(let seconds):
+            self = .tryLater("squire: the API gave the same token again; try again in \(seconds) s")
+        case .notWritable(let text):
+            self = .notWritable("squire: nothing was refreshed, since it could not be saved: \(text)")
+        case .overloaded, .refreshDidNotHelp, .shuttingDown:
+            self = .tryLater("squire: too much is under way; try again in a moment")
+        }
+    }
+
+    /// Maps an unusable session file.
+    init(_ error: SessionFileError) {
+        self.init(error.reason == .noDirectory ? .notWritable : .malformed, "squire: \(error.description)")
+    }
+
+    init(code: Int32, message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    private init(_ reason: ExitReason, _ message: String) {
+        self.init(code: reason.rawValue, message: message)
+    }
+}
