@@ -161,7 +161,11 @@ struct SessionAccess {
         if !goesOn, case .failure = result { giveLeaveBack() }
         Spending.end()
         switch result {
-        case .success(let reply): return reply.token
+        case .success(let reply):
+            if let kept = cache.rescue()?.keptIn {
+                Output.error("squire: it is kept in \(kept), and taken up from there once \(file.path) can be written")
+            }
+            return reply.token
         case .failure(.notRefreshable)
         where cache.status.foreignRefresh != nil || cache.status.sharedElsewhere != nil:
             throw ExitFailure.loginNeeded("squire: \(cache.status.advice ?? "the token is refreshed elsewhere")")
