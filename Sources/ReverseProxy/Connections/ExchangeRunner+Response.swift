@@ -188,8 +188,10 @@ extension ExchangeRunner {
     private var clientFraming: MessageFraming {
         switch responseHead.framing {
         case .none:
-            // A response to HEAD, and a 304, announces the length that the response to GET would have.
-            let saysLength = exchange.rules.method == .head || responseHead.status == 304
+            // A response to HEAD, and a 304, announces the length that the response to GET would have; a 204 never does
+            // (RFC 9110 section 8.6).
+            let status = responseHead.status
+            let saysLength = exchange.rules.method == .head && status != 204 || status == 304
             return saysLength ? responseHead.contentLength.map(MessageFraming.length) ?? .none : .none
         case .length(let length): return .length(length)
         case .chunked, .untilClose: return request.minorVersion > 0 ? .chunked : .untilClose
@@ -259,11 +261,11 @@ extension ExchangeRunner {
     }
 
     /// The collected body is not what was expected, or took too long.
-    func relayCollected() {
+    func relayCollected(proxyStatus: String? = nil) {
         if case .collecting(.verdict, _) = exchange.state, exchange.hasReplayed { recordReplay(isAccepted: true) }
         guard exchange.relayCollected() else { return }
         request.upstreamTime.stop(now: MonotonicClock.now())
-        relayHeld(proxyStatus: nil)
+        relayHeld(proxyStatus: proxyStatus)
     }
 
     /// Relays body bytes that were received.
