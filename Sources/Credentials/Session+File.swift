@@ -279,7 +279,7 @@ extension Session {
     /// Recovers from a crash during a save or a refresh. The file's lock is held.
     func recover(_ file: SessionFile) {
         let leftover = file.leftover()
-        guard leftover != nil || file.hasDraft else { return }
+        guard leftover != nil || file.hasDraft || file.hasAnswer else { return }
         // A file that cannot be read now may be readable later: nothing is discarded.
         let current: SessionRecord?
         do { current = try file.load()?.record } catch { return }
@@ -308,6 +308,7 @@ extension Session {
         case .record, .rubbish:
             file.removeLeftover()
         }
+        if file.takeUpUnsaved((try? file.load())?.record) { emit(.recovered) }
     }
 }
 

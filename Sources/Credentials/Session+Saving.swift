@@ -113,10 +113,10 @@ extension Session {
         mayReplace: () throws(SessionFileError) -> Bool
     ) throws(SessionFileError) -> SessionFile.Version? {
         do throws(SessionFileError) {
-            return try file.commit(record, replacement, mayReplace: mayReplace)
+            return try file.commit(record, replacement, keepsComplete: true, mayReplace: mayReplace)
         } catch {
             if error.isUnreadable { throw error }
-            return try file.save(record, mayReplace: mayReplace)
+            return try file.save(record, keepsComplete: true, mayReplace: mayReplace)
         }
     }
 

@@ -4,8 +4,11 @@ import Support
 /// The session's status.
 extension Session {
     public var status: SessionStatus {
-        let keptAnswer = file.flatMap { $0.hasAnswer ? $0.answerPath : nil }
-        let keptIsSession = file?.hasUnsaved ?? false
+        let kept = file?.unsaved
+        // Removing what was taken up may have been interrupted.
+        let isOver = kept.map { snapshot.record.hasReplaced($0) || snapshot.record.held == $0.held } ?? false
+        let keptAnswer = file.flatMap { $0.hasAnswer && !isOver ? $0.answerPath : nil }
+        let keptIsSession = kept != nil
         return update { state, now in
             var status = state.status(now: now)
             status.foreignUpstream = foreignOrigin(state.record)

@@ -83,7 +83,8 @@ public final class Session: Sendable {
     }
 
     private func open(_ file: SessionFile, onlyLooks: Bool) throws(SessionFileError) {
-        if !onlyLooks, file.hasLeftover || file.hasDraft, let handle = (try? file.tryLock()) ?? nil {
+        let hasRemains = file.hasLeftover || file.hasDraft || file.hasAnswer
+        if !onlyLooks, hasRemains, let handle = (try? file.tryLock()) ?? nil {
             recover(file)
             handle.unlock()
         }

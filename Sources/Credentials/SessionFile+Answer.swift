@@ -26,10 +26,21 @@ extension SessionFile {
         return (try? synchronizeDirectory()) != nil
     }
 
-    /// True if `keepUnsaved` wrote what is kept.
-    var hasUnsaved: Bool {
-        guard hasAnswer, let record = (try? SessionFile(path: answerPath).load())?.record else { return false }
-        return !record.isEmpty && record.document["version"] != nil && record.lineage != nil
+    /// What `keepUnsaved` wrote; nil if nothing is kept, or a response that could not be interpreted.
+    var unsaved: SessionRecord? {
+        guard hasAnswer, let record = (try? SessionFile(path: answerPath).load())?.record else { return nil }
+        return record.isEmpty || record.document["version"] == nil || record.lineage == nil ? nil : record
+    }
+
+    /// Puts what `keepUnsaved` wrote in its place, durably, if it replaced the tokens in `current`, and removes it if
+    /// `current` replaced it. True if it is in its place now. The lock must be held.
+    func takeUpUnsaved(_ current: SessionRecord?) -> Bool {
+        guard let unsaved, let current else { return false }
+        if current.hasReplaced(unsaved) { removeAnswer() }
+        guard unsaved.hasReplaced(current), (try? proveReplaceable()) != nil,
+            unsafe rename(answerPath, path) == 0
+        else { return false }
+        return (try? synchronizeDirectory()) != nil
     }
 
     /// Removes the kept response: a token was saved, or the session was forgotten.

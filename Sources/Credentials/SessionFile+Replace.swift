@@ -41,6 +41,7 @@ extension SessionFile {
     /// `journal` the file durably says what is about to happen. The lock must be held.
     func prepare(_ journal: Journal? = nil) throws(SessionFileError) -> Replacement {
         try makeDirectory()
+        try proveReplaceable()
         unsafe unlink(temporaryPath)
         let descriptor = SystemCall.retrying {
             unsafe open(temporaryPath, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
@@ -64,6 +65,30 @@ extension SessionFile {
         return Replacement(descriptor: descriptor)
     }
 
+    /// Throws if no file can take the place of the one that is there: that is mounted by itself, immutable or
+    /// append-only, or somebody else's in a sticky directory. A new file beside it does not show any of these.
+    ///
+    /// Who may give a file another name may take its name away (link(2), rename(2)); where that cannot be told so, the
+    /// file is replaced by a copy of itself. The lock must be held.
+    func proveReplaceable() throws(SessionFileError) {
+        var file = stat()
+        guard unsafe lstat(path, &file) == 0 else { return }
+        guard file.st_mode & S_IFMT != S_IFDIR else { throw SessionFileError("write", path, code: EISDIR) }
+        var parent = stat()
+        let isSticky = unsafe stat(directory, &parent) != 0 || parent.st_mode & S_ISVTX != 0
+        let probe = directory + "/." + name + ".probe"
+        unsafe unlink(probe)
+        if !isSticky, unsafe link(path, probe) == 0 {
+            guard unsafe unlink(probe) == 0 else { throw SessionFileError("write", path) }
+            return
+        }
+        // What cannot be read is reported by who reads it.
+        guard let opened = try? FileDescriptor.open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW),
+            case .bytes(let bytes) = opened.readAll(limit: Self.maximumBytes)
+        else { return }
+        _ = try commitBeside(bytes)
+    }
+
     /// The number of bytes reserved for a token of the largest size and everything else in the record.
     private static let room = 48 * 1024
 
@@ -71,10 +96,14 @@ extension SessionFile {
     /// lock may have changed the file while the disk was busy. If it returns false, nothing is replaced and the result
     /// is nil. If the new file has lost its name, or the name has become another file's, the record is written once
     /// more, under a name of its own.
+    ///
+    /// If only the renaming fails, `keepsComplete` leaves the new file where the next holder of the lock finds it: see
+    /// `leftover`. For a record that nobody else has, and that must not be lost if this process ends.
     @discardableResult
     func commit(
         _ record: SessionRecord,
         _ replacement: Replacement,
+        keepsComplete: Bool = false,
         mayReplace: () throws(SessionFileError) -> Bool = { true }
     ) throws(SessionFileError) -> Version? {
         let bytes = record.serialized()
@@ -97,7 +126,12 @@ extension SessionFile {
             close(replacement.descriptor)
             return try commitBeside(bytes)
         }
-        guard unsafe rename(temporaryPath, path) == 0 else { throw failure(of: replacement) }
+        guard unsafe rename(temporaryPath, path) == 0 else {
+            guard keepsComplete else { throw failure(of: replacement) }
+            let code = errno
+            close(replacement.descriptor)
+            throw SessionFileError("write", path, code: code)
+        }
         close(replacement.descriptor)
         try synchronizeDirectory()
         return Version(information)
@@ -140,8 +174,9 @@ extension SessionFile {
     @discardableResult
     public func save(
         _ record: SessionRecord,
+        keepsComplete: Bool = false,
         mayReplace: () throws(SessionFileError) -> Bool = { true }
     ) throws(SessionFileError) -> Version? {
-        try commit(record, try prepare(), mayReplace: mayReplace)
+        try commit(record, try prepare(), keepsComplete: keepsComplete, mayReplace: mayReplace)
     }
 }

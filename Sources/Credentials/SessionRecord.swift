@@ -69,6 +69,12 @@ public struct SessionRecord: Sendable, Equatable {
     /// Identifies the token that the next refresh spends, and thereby distinguishes rotations; nil if none is held.
     var spent: String? { held.spent?.fingerprint }
 
+    /// Whether the tokens in this record came for those in `other`, which are dead since.
+    func hasReplaced(_ other: SessionRecord) -> Bool {
+        guard let replaced, let spent = other.spent else { return false }
+        return replaced == spent && held != other.held
+    }
+
     /// True if a member for a token has another value: the file is damaged, which is not a logout.
     var hasBadToken: Bool {
         let isBad = { (name: String, token: Token?) in

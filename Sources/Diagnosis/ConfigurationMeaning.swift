@@ -127,9 +127,15 @@ public struct ConfigurationMeaning: Sendable {
         ] where !patterns.isEmpty {
             lines.append(.note(name, patterns.map(\.description).joined(separator: ", ")))
         }
-        if !session.signIn.isEmpty, !session.learnsTokens {
-            let text = "the answers are not looked into: tokens come from the session's source, not from clients"
-            lines.append(.warn("sign-in", text))
+        if !session.signIn.isEmpty {
+            lines.append(
+                session.learnsTokens
+                    ? .note("", "the token is taken from \(tokenPlaces) of the answer")
+                    : .warn(
+                        "sign-in",
+                        "the answers are not looked into: tokens come from the session's source, not from clients"
+                    )
+            )
         }
         if case .oauth(let oauth) = session.source, let word = oauth.missingScope {
             let end = "without it a login gives no refresh token, and ends with its first token"
@@ -137,6 +143,12 @@ public struct ConfigurationMeaning: Sendable {
         }
         if session.missing == .forward { lines.append(.note("missing", "forward: without a token, requests go bare")) }
         return lines
+    }
+
+    /// Where the answer to a sign-in is looked into.
+    private var tokenPlaces: String {
+        let places = TokenFinder(configuration.session.refresh).places
+        return places.count > 4 ? places.prefix(4).joined(separator: ", ") + ", …, the first there is," : places[0]
     }
 
     private var access: [CheckLine] {

@@ -140,6 +140,10 @@ public struct ListeningSocket: Sendable {
         }
         let probe = try unixSocket()
         defer { _ = Platform.close(probe) }
+        // One that listens and accepts nothing would make connect(2) wait; so it fails with EAGAIN.
+        guard fcntl(probe, F_SETFL, fcntl(probe, F_GETFL) | O_NONBLOCK) == 0 else {
+            throw SystemError("cannot make a socket")
+        }
         let status = withSockaddr(&address) { connect(probe, $0, $1) }
         guard status != 0, errno == ECONNREFUSED else {
             throw SystemError("cannot listen on unix:\(path)", code: EADDRINUSE)

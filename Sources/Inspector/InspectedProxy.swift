@@ -82,16 +82,20 @@ public struct Secrecy: Sendable {
     public var isSecretField: @Sendable (String) -> Bool
     /// Values that must not be shown.
     public var secrets: [[UInt8]]
+    /// Where bodies and targets have tokens.
+    public var places: TokenPlaces
     /// How a request carries the token.
     public var credential: CredentialApplication
 
     public init(
         isSecretField: @escaping @Sendable (String) -> Bool = SecretField.isNamed,
         secrets: [[UInt8]] = [],
+        places: TokenPlaces = TokenPlaces(),
         credential: CredentialApplication = CredentialApplication()
     ) {
         self.isSecretField = isSecretField
         self.secrets = secrets
+        self.places = places
         self.credential = credential
     }
 }

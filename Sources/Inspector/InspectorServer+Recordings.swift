@@ -56,6 +56,7 @@ extension InspectorServer {
             redactor: Redactor(
                 tokens: known.tokens,
                 secrets: known.secrets + secrecy.secrets,
+                places: SecretPlaces(pointers: secrecy.places.pointers, parameters: secrecy.places.parameters),
                 isSecretField: secrecy.isSecretField
             ),
             credential: secrecy.credential,

@@ -31,6 +31,9 @@ struct Findings {
         var key: UInt64 { UInt64(UInt32(bitPattern: start)) << 32 | UInt64(UInt32.max - UInt32(bitPattern: end)) }
     }
 
+    /// What is secret by where it is.
+    let places: SecretPlaces
+
     private var findings: [Finding] = []
     private var names: [String] = []
     /// What follows may decide otherwise of what is behind it. Octets of the source.
@@ -40,6 +43,10 @@ struct Findings {
     static let maxNames = 100
     /// Of one name, in octets.
     static let maxName = 200
+
+    init(_ places: SecretPlaces = .none) {
+        self.places = places
+    }
 
     /// Whether a further name will be listed.
     var listsNames: Bool { names.count < Self.maxNames }

@@ -15,7 +15,7 @@ enum FormScanner {
             guard let equals = view.octets[start..<end].firstIndex(of: UInt8(ascii: "=")) else { continue }
             let value = (equals + 1)..<end
             let name = plain(view, start..<equals)
-            if SecretName.isMember(name) {
+            if SecretName.isMember(name) || findings.places.isParameter(name) {
                 guard !isOpen else { return findings.hold(from: value.lowerBound, in: view) }
                 findings.add(value, in: view, reason(name, findings))
             } else {
@@ -63,7 +63,7 @@ enum FormScanner {
                 continue
             }
             let name = plain(view, start..<equals)
-            guard SecretName.isMember(name) else {
+            guard SecretName.isMember(name) || findings.places.isParameter(name) else {
                 start = end + 1
                 continue
             }
@@ -103,7 +103,10 @@ enum FormScanner {
             let lines = headLines(view.octets, from: head)
             guard let lines else { return }
             place = nextDelimiter(view.octets, delimiter, from: lines.end)
-            guard let name = lines.names.first(where: { SecretName.isMember($0) }) else { continue }
+            let places = findings.places
+            guard let name = lines.names.first(where: { SecretName.isMember($0) || places.isParameter($0) }) else {
+                continue
+            }
             guard let next = place else {
                 if !isEnded { return findings.hold(from: lines.end, in: view) }
                 return findings.add(lines.end..<view.count, in: view, reason(name, findings))

@@ -155,7 +155,7 @@ struct MemberScanner {
             return close.map { $0 + 1 } ?? end
         case (.value, _):
             let close = JSONOctets.endOfWord(octets, index, end)
-            let isSecret = isSecretMember || secretDepth != nil
+            let isSecret = isSecretMember || secretDepth != nil || isAtPlace(octets, findings.places)
             if close == end, !isEnded, isSecret {
                 findings.hold(from: index, in: view)
             } else if isSecret, !JSONOctets.isLiteral(octets, index..<close) {
@@ -174,7 +174,7 @@ struct MemberScanner {
     ) -> Int? {
         let close = JSONOctets.closing(octets, index + 1, end)
         let content = (index + 1)..<(close ?? end)
-        if isSecretMember || secretDepth != nil {
+        if isSecretMember || secretDepth != nil || isAtPlace(octets, findings.places) {
             if close == nil, !isEnded {
                 findings.hold(from: content.lowerBound, in: view)
             } else {
@@ -361,6 +361,18 @@ struct MemberScanner {
     }
 
     // MARK: Names
+
+    /// Whether the present value is where a token is by the configuration.
+    private func isAtPlace(_ octets: UnsafeBufferPointer<UInt8>, _ places: SecretPlaces) -> Bool {
+        nesting == 0
+            && places.hasPath(stack.count) { level, step in
+                let frame = stack[level]
+                guard frame.isObject else { return Array("\(frame.index)".utf8) == step }
+                let name = Int(frame.name.start)..<Int(frame.name.end)
+                guard octets[name].contains(UInt8(ascii: "\\")) else { return octets[name].elementsEqual(step) }
+                return view.part(name).without(.escape, isComplete: true)?.octets == step
+            }
+    }
 
     private func isSecretName(_ octets: UnsafeBufferPointer<UInt8>, _ range: Range<Int>) -> Bool {
         guard octets[range].contains(UInt8(ascii: "\\")) else { return SecretName.isMember(octets[range]) }

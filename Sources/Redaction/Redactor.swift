@@ -29,12 +29,19 @@ public struct Redactor: Sendable {
     }
 
     private let secrets: SecretFinder
+    private let places: SecretPlaces
     private let isSecretField: @Sendable (String) -> Bool
 
-    /// `tokens` are the recent ones, and `secrets` other values to remove everywhere. `isSecretField` decides by a
-    /// field's name. Values of less than eight octets are not searched for.
-    public init(tokens: [KnownToken], secrets: [[UInt8]], isSecretField: @escaping @Sendable (String) -> Bool) {
+    /// `tokens` are those of lately; `secrets` further values that are shown nowhere; `places` are where tokens are;
+    /// `isSecretField` decides by a field's name. Values of less than eight octets are not looked for.
+    public init(
+        tokens: [KnownToken],
+        secrets: [[UInt8]],
+        places: SecretPlaces = .none,
+        isSecretField: @escaping @Sendable (String) -> Bool
+    ) {
         self.secrets = SecretFinder(tokens: tokens, secrets: secrets)
+        self.places = places
         self.isSecretField = isSecretField
     }
 
@@ -42,7 +49,7 @@ public struct Redactor: Sendable {
 
     /// The target without the values of secret parameters, and without known secrets.
     public func target(_ target: [UInt8]) -> Redacted {
-        var findings = Findings()
+        var findings = Findings(places)
         find(inTarget: target, into: &findings)
         return findings.applied(to: target)
     }
@@ -69,7 +76,7 @@ public struct Redactor: Sendable {
         let shown = String(decoding: name.prefix(Findings.maxName), as: UTF8.self)
         let reason = Findings.Reason.name("field \(shown)")
         let view = TextView(value)
-        var findings = Findings()
+        var findings = Findings(places)
         switch String(decoding: name, as: UTF8.self).lowercased() {
         case "cookie":
             for pair in FieldScanner.pairs(value) { findings.add(pair, in: view, reason) }
@@ -97,7 +104,7 @@ public struct Redactor: Sendable {
     /// A text of that media type without secrets. The result for a prefix of a text is a prefix of the result for the
     /// whole text.
     public func text(_ octets: [UInt8], type: String?, isComplete: Bool = true) -> Redacted {
-        var findings = Findings()
+        var findings = Findings(places)
         let view = TextView(octets)
         switch MediaKind(type, octets) {
         case .json:
@@ -127,7 +134,7 @@ public struct Redactor: Sendable {
 
     private func clean(_ name: String) -> String {
         let octets = Array(name.utf8)
-        var findings = Findings()
+        var findings = Findings(places)
         findByValue(TextView(octets), isEnded: true, into: &findings)
         return findings.isEmpty ? name : String(decoding: findings.applied(to: octets).octets, as: UTF8.self)
     }

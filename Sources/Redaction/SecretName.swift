@@ -5,7 +5,8 @@ enum SecretName {
     /// Of members of a body: exact, since `code` is in every answer of some APIs.
     private static let members = [
         "password", "passwd", "pwd", "secret", "clientsecret", "token", "accesstoken", "refreshtoken", "idtoken",
-        "apikey", "authorization", "passwordlesscode", "otp", "cvv", "cardnumber",
+        "apikey", "authorization", "passwordlesscode", "otp", "cvv", "cardnumber", "pass", "passphrase", "passcode",
+        "pin", "jwt",
     ].map(ending)
     private static let endings = ["password", "secret", "token"].map { (ending($0), ending(of: $0.utf8.count)) }
     /// Of a parameter's name, whole.

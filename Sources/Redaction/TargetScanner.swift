@@ -56,7 +56,8 @@ struct TargetScanner {
                     index = end
                     continue
                 }
-                if SecretName.isParameter(octets[start..<index]) {
+                let parameter = octets[start..<index]
+                if SecretName.isParameter(parameter) || findings.places.isParameter(parameter) {
                     let end = endOfValue(from: index + 1, isQuery: isQuery)
                     add((index + 1)..<end, String(decoding: octets[start..<index], as: UTF8.self))
                     index = end

@@ -237,13 +237,9 @@ extension SessionConfiguration {
     fileprivate var loginOptions: [String] {
         switch source {
         case .oauth, .exec, .tokenFile, .unused: []
-        case .given, .recipe:
-            if signIn.contains(where: { $0.postPath != nil }) {
-                ["--email"]
-            } else {
-                (refresh?.refreshToken == nil || refresh?.needsPair == true ? ["--token", "-"] : [])
-                    + (refresh?.refreshToken == nil ? [] : ["--refresh-token", "-"])
-            }
+        case .recipe(let recipe) where recipe.refreshToken != nil:
+            (recipe.needsPair ? ["--token", "-"] : []) + ["--refresh-token", "-"]
+        case .given, .recipe: signIn.contains { $0.postPath != nil } ? ["--email"] : ["--token", "-"]
         }
     }
 }

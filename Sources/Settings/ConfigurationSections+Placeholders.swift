@@ -134,12 +134,33 @@ extension ConfigurationSections {
     /// Keys that take `{env: NAME}`.
     private static let secrets = ["client-secret", "private-key", "password", "subject-token"]
 
+    /// `{env: NAME}`, `{file: PATH}` or `{exec: …}` in a text, where it is no reference.
+    private static func quotedReference(in text: String) -> String? {
+        var rest = Substring(text)
+        while let start = rest.firstIndex(of: "{") {
+            rest = rest[start...]
+            let isReference = ["{env:", "{file:", "{exec:"].contains { rest.hasPrefix($0) }
+            if isReference, let end = rest.firstIndex(of: "}") { return String(rest[...end]) }
+            rest = rest.dropFirst()
+        }
+        return nil
+    }
+
     private func checkVariables(_ node: YAMLNode, _ path: [String]) {
         switch node {
         case .scalar(let scalar):
             let mayBeSecret = path.contains("headers") || path.contains(where: Self.secrets.contains)
             guard let variable = Template.variable(in: scalar.text) else {
-                if mayBeSecret, let name = Self.bareVariable(scalar.text) {
+                if mayBeSecret, let reference = Self.quotedReference(in: scalar.text) {
+                    let key = path.joined(separator: ".")
+                    issues.add(
+                        reference == scalar.text
+                            ? "\(key) holds \(reference) as a text: take the quotation marks away"
+                            : "\(key) holds \(reference) within a text, and a reference stands alone: keep the whole "
+                                + "value in the variable or the file",
+                        at: node
+                    )
+                } else if mayBeSecret, let name = Self.bareVariable(scalar.text) {
                     let message = "\(path.joined(separator: ".")) holds $\(name), which nothing fills in"
                     issues.add("\(message): write {env: \(name)}", at: node)
                 }

@@ -74,13 +74,9 @@ public enum JSONValue: Equatable, Sendable {
 
     /// The value at a JSON Pointer (RFC 6901); nil if there is none.
     public func value(at pointer: String) -> JSONValue? {
-        guard !pointer.isEmpty else { return self }
-        guard pointer.hasPrefix("/") else { return nil }
+        guard let steps = JSONPointer.steps(of: pointer) else { return nil }
         var current = self
-        for part in pointer.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
-            let isEscaped = part.utf8.contains(UInt8(ascii: "~"))
-            let name =
-                isEscaped ? String(part).replacingAll("~1", with: "/").replacingAll("~0", with: "~") : String(part)
+        for name in steps {
             switch current {
             case .object:
                 guard let next = current[name] else { return nil }

@@ -242,4 +242,47 @@ extension String {
         }
         return result
     }
+
+    // MARK: Configured places
+
+    private static let placing = Redactor(
+        tokens: [],
+        secrets: [],
+        places: SecretPlaces(pointers: ["/session/jwt2", "/r~1n", "/list/1", "/result"], parameters: ["renew"]),
+        isSecretField: { _ in false }
+    )
+
+    @Test(
+        arguments: [
+            (#"{"session":{"jwt2":"T1","name":"ann"}}"#, #"{"session":{"jwt2":"‹redacted›","name":"ann"}}"#),
+            (#"{"session":{"\u006awt2":"T1"}}"#, #"{"session":{"\u006awt2":"‹redacted›"}}"#),
+            (#"{"r/n":"T1","x":{"r/n":"T2"}}"#, #"{"r/n":"‹redacted›","x":{"r/n":"T2"}}"#),
+            (#"{"list":["a","T1","b"]}"#, #"{"list":["a","‹redacted›","b"]}"#),
+            (#"{"jwt2":"a","session":{"x":{"jwt2":"b"}}}"#, #"{"jwt2":"a","session":{"x":{"jwt2":"b"}}}"#),
+            (#"{"result":{"id":"a"}}"#, #"{"result":{"id":"a"}}"#), (#"{"result":12}"#, #"{"result":"‹redacted›"}"#),
+            (#"{"result":null}"#, #"{"result":null}"#),
+        ]
+    )
+    func tokensAreFoundWhereTheConfigurationHasThem(_ text: String, _ shown: String) {
+        let redacted = Self.placing.text(Known.bytes(text), type: "application/json")
+        #expect(String(decoding: redacted.octets, as: UTF8.self) == shown)
+        for cut in 0..<text.utf8.count {
+            let part = Self.placing.text(Array(text.utf8.prefix(cut)), type: "application/json", isComplete: false)
+            #expect(Known.bytes(shown).starts(with: part.octets))
+        }
+    }
+
+    @Test func parametersAreFoundByTheConfiguredName() {
+        let form = Self.placing.text(Known.bytes("a=1&renew=T1&b=2"), type: "application/x-www-form-urlencoded")
+        #expect(String(decoding: form.octets, as: UTF8.self) == "a=1&renew=‹redacted›&b=2")
+        let target = Self.placing.target(Known.bytes("/renew?a=1&renew=T1"))
+        #expect(String(decoding: target.octets, as: UTF8.self) == "/renew?a=1&renew=‹redacted›")
+    }
+
+    @Test(arguments: ["pass", "passphrase", "PIN", "jwt", "pass_code"])
+    func shortNamesOfSecretsCount(_ name: String) {
+        let text = #"{"\#(name)":"hunter2","compass":"N"}"#
+        let redacted = Known.redactor.text(Known.bytes(text), type: "application/json")
+        #expect(String(decoding: redacted.octets, as: UTF8.self) == #"{"\#(name)":"‹redacted›","compass":"N"}"#)
+    }
 }

@@ -47,4 +47,33 @@ import TokenSources
             #expect(find(body) == nil)
         }
     }
+
+    @Test(
+        arguments: [
+            #"{"token":"abc"}"#, #"{"access_token":"abc","id_token":"x"}"#, #"{"data":{"token":{"value":"abc"}}}"#,
+            #"{"session":{"jwt":"abc"}}"#, #"{"data":{"accessToken":"abc"},"token":null}"#,
+        ]
+    )
+    func withoutARecipeTheUsualPlacesAreLookedAt(_ body: String) {
+        #expect(TokenFinder(nil).find(in: Array(body.utf8), date: nil, wall: 1000)?.accessToken == Token("abc"))
+    }
+
+    @Test func withARecipeNoOtherPlaceIs() { #expect(find(#"{"token":"abc"}"#) == nil) }
+}
+
+@Suite struct TokenPlacesTests {
+    @Test func aRecipeSaysWhereTokensAre() {
+        var session = SessionConfiguration()
+        #expect(session.tokenPlaces == TokenPlaces())
+        var recipe = SessionConfiguration.Refresh(method: "POST", path: "/renew?t={token}&x=1", token: "/session/jwt")
+        recipe.refreshToken = "/session/renew"
+        recipe.body = #"{"a":{"r/n":["x","{refresh-token}"]},"id":"{uuid}"}"#
+        session.refresh = recipe
+        #expect(session.tokenPlaces.pointers == ["/session/jwt", "/session/renew", "/a/r~1n/1"])
+        #expect(session.tokenPlaces.parameters == ["t"])
+        recipe.body = "grant=x&renew={refresh-token}"
+        session.refresh = recipe
+        #expect(session.tokenPlaces.pointers == ["/session/jwt", "/session/renew"])
+        #expect(session.tokenPlaces.parameters == ["t", "renew"])
+    }
 }

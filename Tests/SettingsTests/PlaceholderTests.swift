@@ -36,6 +36,15 @@ import TokenSources
                 "headers.X-A holds ${API_KEY}, which nothing fills in: write {env: API_KEY}"
             ),
             ("headers:\n  X-A: $API_KEY\n", "headers.X-A holds $API_KEY, which nothing fills in: write {env: API_KEY}"),
+            (
+                "headers:\n  X-A: '{env: API_KEY}'\n",
+                "headers.X-A holds {env: API_KEY} as a text: take the quotation marks away"
+            ),
+            (
+                "headers:\n  X-A: 'Basic {env: API_KEY}'\n",
+                "headers.X-A holds {env: API_KEY} within a text, and a reference stands alone: keep the whole value in "
+                    + "the variable or the file"
+            ),
             ("headers:\n  X-A: 'x${secret-1}'\n", "headers.X-A holds ${…}, which nothing fills in"),
             (
                 "session:\n  file: '${HOME}/s.json'\n",

@@ -188,8 +188,10 @@ extension ExchangeRunner {
     var clientFraming: MessageFraming {
         switch responseHead.framing {
         case .none:
-            // A response to HEAD, and a 304, announces the length that the response to GET would have.
-            let saysLength = exchange.rules.method == .head || responseHead.status == 304
+            // A response to HEAD, and a 304, announces the length that the response to GET would have; a 204 never does
+            // (RFC 9110 section 8.6).
+            let status = responseHead.status
+            let saysLength = exchange.rules.method == .head && status != 204 || status == 304
             return saysLength ? responseHead.contentLength.map(MessageFraming.length) ?? .none : .none
         case .length(let length): return .length(length)
         case .chunked, .untilClose: return request.minorVersion > 0 ? .chunked : .untilClose

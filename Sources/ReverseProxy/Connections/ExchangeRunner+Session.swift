@@ -156,7 +156,7 @@ extension ExchangeRunner {
         guard let body = decodedBody,
             let tokens = finder.find(in: body, date: heldText(.date).first, wall: proxy.clock.wall()),
             tokens.accessToken.isJWT || !proxy.configuration.session.tokensAreJWTs
-        else { return relayCollected() }
+        else { return relayCollected(proxyStatus: Self.noToken) }
         let ticket = waitForSession(now: now)
         let waiting = resources.waiting
         proxy.session.adopt(tokens, .signIn, keepsUnsaved: true) { result in
@@ -169,6 +169,10 @@ extension ExchangeRunner {
             }
         }
     }
+
+    /// Tells the client's person why the session is as it was (RFC 9209 section 2.1.4).
+    private static let noToken =
+        "squire; details=\"the response to this sign-in has no token where session.refresh.token, or usage, has it\""
 
     /// A sign-out succeeded: the session forgets its token before the client gets the response.
     func forgetToken() {

@@ -5,16 +5,21 @@ import TokenSources
 
 /// Finds tokens and their lifetimes in a response of the API.
 public struct TokenFinder: Sendable {
-    /// A JSON Pointer.
-    public let token: String
+    /// JSON Pointers (RFC 6901): the token is the first text that is at one of them.
+    public let places: [String]
     private let refreshToken: String?
     private let expiresIn: ExpiryReader.Place?
     private let expiresAt: String?
     private let refreshExpiresIn: ExpiryReader.Place?
 
+    /// Where the response to a sign-in has the token, as APIs usually write it, if no recipe says that.
+    public static let usualPlaces = ["", "/data", "/session", "/result"].flatMap { parent in
+        ["/access_token", "/accessToken", "/token", "/token/value", "/jwt"].map { parent + $0 }
+    }
+
     /// Uses the places in a refresh's response that the recipe names; a sign-in's response has the same form.
     public init(_ recipe: SessionConfiguration.Refresh?) {
-        token = recipe?.token ?? "/data/token/value"
+        places = recipe.map { [$0.token] } ?? Self.usualPlaces
         refreshToken = recipe?.refreshToken
         refreshExpiresIn = recipe?.refreshExpiresIn
         expiresIn = recipe?.expiresIn
@@ -50,8 +55,9 @@ public struct TokenFinder: Sendable {
         rest.refreshExpiresIn = refreshExpiresIn.flatMap {
             ExpiryReader.span(json.value(at: $0.pointer), unit: $0.unit)
         }
-        guard let text = Self.text(in: json, at: token) else {
-            return .useless(reason: "the answer holds no new token at \(token) (session.refresh.token)", rest)
+        let found = places.lazy.compactMap { place in Self.text(in: json, at: place).map { (place, $0) } }.first
+        guard let (place, text) = found else {
+            return .useless(reason: "the answer holds no new token at \(places[0]) (session.refresh.token)", rest)
         }
         do throws(TokenProblem) {
             var tokens = TokenSet(accessToken: try Token(issued: text))
@@ -60,7 +66,7 @@ public struct TokenFinder: Sendable {
             tokens.expiresIn = ExpiryReader.lifetime(in: json, expiresIn: expiresIn, expiresAt: expiresAt, wall: wall)
             return .tokens(tokens.dated(date.flatMap(HTTPDate.seconds)))
         } catch {
-            return .useless(reason: "the token at \(token) cannot be used: \(error)", rest)
+            return .useless(reason: "the token at \(place) cannot be used: \(error)", rest)
         }
     }
 

@@ -105,12 +105,14 @@ enum LoginMethod: Equatable {
             throw .usage("--browser and --device need session.oauth, which this configuration does not have")
         case nil:
             guard circumstances.isAtTerminal else {
+                // A refresh token alone is spent at once; beside its access token it is kept.
+                let refreshing = ["--refresh-token -", "--token - --refresh-token -"]
                 let choices =
-                    (spending == nil ? [] : [spending == .pair ? "--token - --refresh-token -" : "--refresh-token -"])
+                    (spending == nil ? [] : spending == .pair ? Array(refreshing.dropFirst()) : refreshing)
                     + ["--token -"] + (circumstances.canSignIn ? ["--email ADDRESS"] : [])
                 throw .usage("say \(choices.count > 1 ? "either " : "")\(choices.joined(separator: " or "))")
             }
-            self = circumstances.canSignIn ? .signIn : spending ?? .token
+            self = spending ?? (circumstances.canSignIn ? .signIn : .token)
         }
     }
 }

@@ -123,6 +123,7 @@ extension InspectedProxy.Current {
             secrecy: Secrecy(
                 isSecretField: { rules.isSecret(field: $0) },
                 secrets: loaded.configuration.secrets,
+                places: rules.tokenPlaces,
                 credential: rules.apply
             ),
             settings: settings,

@@ -169,7 +169,11 @@ struct SessionAccess {
         if !goesOn, case .failure = result { finishSharing() }
         SignalHold.end()
         switch result {
-        case .success(let reply): return reply.token
+        case .success(let reply):
+            if let kept = cache.rescue()?.keptIn {
+                Output.error("squire: it is kept in \(kept), and taken up from there once \(file.path) can be written")
+            }
+            return reply.token
         case .failure(.notRefreshable)
         where session.status.foreignRefresh != nil || session.status.sharedElsewhere != nil:
             throw ExitFailure.loginNeeded("squire: \(session.status.advice ?? "the token is refreshed elsewhere")")

@@ -62,7 +62,9 @@ struct SignIn {
             tokens.accessToken.isJWT || !configuration.session.tokensAreJWTs
         else {
             throw ExitFailure.malformed(
-                "squire: the API's answer to the sign-in holds no token at \(finder.token): see session.refresh.token"
+                "squire: the API's answer to the sign-in holds no token at "
+                    + (configuration.session.refresh.map { "\($0.token) (session.refresh.token)" }
+                        ?? "any of \(finder.places.joined(separator: ", ")): session.refresh.token says where")
             )
         }
         return .signedIn(tokens)

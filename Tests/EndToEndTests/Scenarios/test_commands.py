@@ -556,14 +556,60 @@ class Running(Scenario):
             self.session_file.write_text("")
             return token_reply(new)
 
-        squire, _ = self.proxied(respond, token=jwt(jti="old"))
+        squire, upstream = self.proxied(respond, token=jwt(jti="old"))
+        former = self.session_file.read_text()
         self.assertEqual(self.fetch(squire).status, 200)
         self.assertEqual(squire.stop(), 73)
         answer = self.session_file.with_name(self.session_file.name + ".answer")
         self.assertIn(f"and is kept in {answer}.", squire.text())
         self.assertEqual(answer.stat().st_mode & 0o777, 0o600)
-        answer.rename(self.session_file)
+        # Whoever has the session's file again never spends what is dead: what took its place is taken up.
+        self.session_file.write_text(former)
+        self.session_file.chmod(0o600)
         self.assertEqual(self.command("token", "--config", squire.config).stdout.strip(), new)
+        self.assertEqual(sum("refresh" in r.target for r in upstream.requests), 1)
+        # And nobody is told to put back what was replaced, should the file still lie there.
+        answer.write_text(former)
+        self.assertNotIn(".answer", self.command("status", "--config", squire.config).stdout)
+
+    def test_a_command_keeps_the_token_that_it_could_not_save(self):
+        """Something takes the session file's place while it refreshes, for good."""
+        old, new = jwt(jti="old"), jwt(jti="new")
+
+        def respond(request):
+            former = self.session_file.read_text()
+            self.session_file.unlink()
+            self.session_file.mkdir()
+            self.addCleanup(lambda: (self.session_file.rmdir(), self.session_file.write_text(former)))
+            return token_reply(new)
+
+        config = self.config(self.upstream(respond).url)
+        self.save_token(old, config)
+        said = self.command("token", "--config", config, "--min-ttl", "23h")
+        self.assertEqual(said.stdout.strip(), new)
+        answer = self.session_file.with_name(self.session_file.name + ".answer")
+        self.assertIn(f"it is kept in {answer}", " ".join(said.stderr.split()))
+        self.assertEqual(json.loads(answer.read_text())["token"], new)
+
+    @unittest.skipUnless(subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode == 0, "only root can mount")
+    def test_nothing_is_spent_where_no_file_can_take_the_place_of_the_session(self):
+        """It is mounted by itself, as into a container: its directory takes new files, and it cannot be replaced."""
+        upstream = self.upstream(lambda r: token_reply(jwt(jti="new")))
+        config = self.config(upstream.url)
+        self.save_token(jwt(jti="old"), config)
+        former = self.session_file.read_text()
+
+        def mounted(*words, input=""):
+            script = 'mount --bind "$0" "$0" && exec "$@"'
+            return subprocess.run(["unshare", "-m", "sh", "-c", script, str(self.session_file), SQUIRE, *words, "--config", config],
+                                  input=input, capture_output=True, text=True, timeout=LIMIT, env=clean_environment(**self.env))
+        for words in (["token", "--min-ttl", "23h"], ["login", "--email", "john.doe@example.com", "--code", "1234"], ["logout"]):
+            result = mounted(*words)
+            self.assertEqual(result.returncode, 73, result.stderr)
+            self.assertIn("Device or resource busy", " ".join(result.stderr.split()))
+        self.assertEqual(upstream.requests, [])
+        self.assertEqual(self.session_file.read_text(), former)
+        self.assertEqual([path.name for path in self.directory.iterdir() if path.name.startswith(f".{self.session_file.name}")], [])
 
     def test_second_signal_leaves_at_once(self):
         block = threading.Event()
