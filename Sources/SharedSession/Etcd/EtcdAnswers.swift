@@ -1,4 +1,4 @@
-import Support
+public import Support
 
 /// What a read brought.
 public struct EtcdReading: Equatable, Sendable {
@@ -8,7 +8,8 @@ public struct EtcdReading: Equatable, Sendable {
     public var cluster: String
 }
 
-/// What a whole answer with status 200 says. Zero, false and what is absent are left out by the gateway.
+/// What a whole answer with status 200 says: nil is none that is JSON. Zero, false and what is absent are left out by the
+/// gateway.
 public struct EtcdAnswers: Sendable {
     private let key: [UInt8]
 
@@ -17,8 +18,8 @@ public struct EtcdAnswers: Sendable {
     }
 
     /// Nil when it is no answer to a read of the key.
-    public func reading(_ body: [UInt8]) -> EtcdReading? {
-        guard let answer = JSONValue(parsing: body), let (revision, cluster) = Self.header(answer) else { return nil }
+    public func reading(_ answer: JSONValue?) -> EtcdReading? {
+        guard let answer, let (revision, cluster) = Self.header(answer) else { return nil }
         guard let content = content(ofRange: answer) else { return nil }
         return EtcdReading(value: content.stored, revision: revision, cluster: cluster)
     }
@@ -35,8 +36,8 @@ public struct EtcdAnswers: Sendable {
     }
 
     /// Nil when it is no answer to a transaction on the key that makes this change.
-    public func swap(_ body: [UInt8], _ change: Change = .put) -> Swap? {
-        guard let answer = JSONValue(parsing: body), let (revision, _) = Self.header(answer) else { return nil }
+    public func swap(_ answer: JSONValue?, _ change: Change = .put) -> Swap? {
+        guard let answer, let (revision, _) = Self.header(answer) else { return nil }
         guard case .array(let responses)? = answer["responses"], responses.count == 1 else { return nil }
         switch answer["succeeded"] {
         case .bool(true)?:
@@ -50,8 +51,8 @@ public struct EtcdAnswers: Sendable {
     }
 
     /// The token that `authenticate` gives; nil when there is none that can be sent.
-    public static func token(_ body: [UInt8]) -> String? {
-        guard let token = JSONValue(parsing: body)?["token"]?.string else { return nil }
+    public static func token(_ answer: JSONValue?) -> String? {
+        guard let token = answer?["token"]?.string else { return nil }
         guard (1...8192).contains(token.utf8.count), token.utf8.allSatisfy({ 0x21...0x7E ~= $0 }) else { return nil }
         return token
     }
@@ -101,12 +102,7 @@ public struct EtcdAnswers: Sendable {
     }
 
     /// The number of the cluster that answers; nil if the answer does not say.
-    static func cluster(of body: [UInt8]) -> String? { JSONValue(parsing: body)?["header"]?["cluster_id"]?.string }
-
-    /// The same, of a watch's line.
-    static func cluster(ofLine line: [UInt8]) -> String? {
-        JSONValue(parsing: line)?["result"]?["header"]?["cluster_id"]?.string
-    }
+    static func cluster(of answer: JSONValue?) -> String? { answer?["header"]?["cluster_id"]?.string }
 
     private static func header(_ answer: JSONValue) -> (revision: Int64, cluster: String)? {
         guard let header = answer["header"], let revision = number(header["revision"]), revision > 0 else { return nil }
