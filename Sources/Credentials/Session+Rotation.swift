@@ -90,7 +90,16 @@ extension Session {
                     return .loginNeeded
                 }
             }
-            if let sharing, source.spends { return rotate(rotation, source, file, sharing) }
+            let refreshAgain = { [self] in
+                guard again < Self.maximumLockLosses else {
+                    let reason = "somebody removes \(file.path).lock again and again"
+                    return failed(rotation, Failure(.unavailable, reason))
+                }
+                return refresh(flight, cause, again: again + 1)
+            }
+            if let sharing, source.spends {
+                return rotate(rotation, source, file, handle, sharing) ?? refreshAgain()
+            }
             if source.spends, let spent = old.spent {
                 let journal = SessionFile.Journal(
                     fingerprint: spent.fingerprint,
@@ -100,11 +109,7 @@ extension Session {
                 let replacement = try file.prepare(journal)
                 guard handle.isInPlace else {
                     file.abandon(replacement)
-                    guard again < Self.maximumLockLosses else {
-                        let reason = "somebody removes \(file.path).lock again and again"
-                        return failed(rotation, Failure(.unavailable, reason))
-                    }
-                    return refresh(flight, cause, again: again + 1)
+                    return refreshAgain()
                 }
                 rotation.target = (file, replacement)
             }

@@ -42,7 +42,13 @@ extension SharedCore {
         guard observations.isNotShared, let identity = machine.held.identity,
             machine.seen?.facts.identity == identity
         else { return [] }
-        return tell(observations.said(.shared(identity), nil, now)) + [deed(.markShared(identity, .shared))]
+        return tell(observations.said(.shared(identity), nil, now)) + markShared(identity, wasKnown: false)
+    }
+
+    /// The file says no longer that the others do not know, if it does: a person's deed is saved so before it is shared.
+    private mutating func markShared(_ identity: SharedIdentity, wasKnown: Bool) -> [Effect] {
+        guard !wasKnown || local.isNotShared && holding.identity == identity else { return [] }
+        return [deed(.markShared(identity, .shared))]
     }
 
     /// A refusal holds as long as the engine says so: whoever restores it, or writes one word there, ends no session.
@@ -200,8 +206,9 @@ extension SharedCore {
         case .use: return end(.done)
         case .forget(let identity):
             if case .under(.logout) = change {
-                let mark = observations.isNotShared ? [deed(.markShared(identity, waiting))] : []
-                return (step(.forget(identity)) ?? []) + mark + end(.done)
+                // In one write: this machine may die before another.
+                let mark = observations.isNotShared ? waiting : .shared
+                return (step(.forget(identity, mark)) ?? []) + end(.done)
             }
             // A logout of this machine that has another era now.
             if holding.isEnded, holding.identity?.id == identity.id {
@@ -239,7 +246,7 @@ extension SharedCore {
             return wasShared ? effects + [deed(.markShared(identity, waiting))] : effects
         case (.shared(let identity), _):
             let effects = tell(observations.said(notice, values.problem, now))
-            return wasShared ? effects : effects + [deed(.markShared(identity, .shared))]
+            return effects + markShared(identity, wasKnown: wasShared)
         default: return tell(observations.said(notice, values.problem, now))
         }
     }
