@@ -86,7 +86,7 @@ extension SharedState {
             if wish.isForOthers { refuse(.unreadable(obstacle), &turn) }
             rest(&turn)
         case .absent:
-            if enrols(&turn) || joins(&turn) { return }
+            if enrols(&turn) || joins(&turn) || takesLost(&turn) { return }
             guard held != .nothing else {
                 if wish.isRefresh { refuse(.loginNeeded, &turn) }
                 rest(&turn)
@@ -95,7 +95,7 @@ extension SharedState {
             heal(&turn)
         case .record(let view):
             let identity = view.facts.identity
-            if enrols(&turn) { return }
+            if enrols(&turn) || takesLost(&turn) { return }
             // The engine has a session: it stands.
             if case .join = wish { wish = .nothing }
             let standing = standing(of: view)
@@ -111,6 +111,14 @@ extension SharedState {
                 settle(view, &turn)
             }
         }
+    }
+
+    /// The engine has lost what the watch told in between: that is taken, and put back by and by. What is held is older,
+    /// and whoever refreshes it spends a dead token. True if there is such a thing.
+    private mutating func takesLost(_ turn: inout Turn) -> Bool {
+        guard let view = lostNews else { return false }
+        if view.facts.state == .none { forget(view.facts.identity, &turn) } else { adopt(view, &turn) }
+        return true
     }
 
     /// What is held is what the engine has.
