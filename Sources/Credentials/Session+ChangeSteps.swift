@@ -3,6 +3,22 @@ import Threads
 
 /// Changes that a person makes in this process to a session that machines share.
 extension Session {
+    /// The identity of a change among the machines that share the session, and whether they know it.
+    struct Naming {
+        let identity: SharedIdentity
+        let mark: SharedMark
+
+        init(_ identity: SharedIdentity, _ mark: SharedMark) {
+            self.identity = identity
+            self.mark = mark
+        }
+    }
+
+    func share(_ record: inout SessionRecord, _ name: Naming) {
+        record.share(as: name.identity, in: place)
+        record.markShared(name.mark, now: clock.now.wall)
+    }
+
     /// Makes the change that `steps` describe, with the permission of the other machines. The file's lock is held.
     func share(
         _ wish: SharedWish,
@@ -59,21 +75,23 @@ extension Session {
         func send(after doubt: SharedDoubt) -> SharedSending { .nothing(nil) }
 
         func save(as identity: SharedIdentity, over there: SessionRecord?) -> SharedSaving {
-            if let saved { return rename(saved, identity) }
-            return replace(as: identity, over: there)
+            // The machine may die before they know, and then the file says so.
+            let name = Naming(identity, .wishWaits)
+            if let saved { return rename(saved, name) }
+            return replace(as: name, over: there)
         }
 
-        func forget(as identity: SharedIdentity) {
-            _ = replace(as: identity, over: nil)
+        func forget(as identity: SharedIdentity, _ mark: SharedMark) {
+            _ = replace(as: Naming(identity, mark), over: nil)
         }
 
-        private func replace(as identity: SharedIdentity, over there: SessionRecord?) -> SharedSaving {
+        private func replace(as name: Naming, over there: SessionRecord?) -> SharedSaving {
             error = nil
             do throws(SessionFileError) {
                 let isChanged = try session.replace(
                     file,
                     replacesForeign: replacesForeign,
-                    identity,
+                    name,
                     over: there,
                     change
                 )
@@ -83,7 +101,7 @@ extension Session {
             } catch {
                 self.error = error
                 guard keepsUnsaved, !error.isRefusal else { return .nothing }
-                session.saving.withLock { session.replaceInMemory(because: error, identity, change) }
+                session.saving.withLock { session.replaceInMemory(because: error, name, change) }
                 session.reportUnsaved(error.description)
                 saved = session.snapshot.record.held
                 return .inMemory
@@ -91,11 +109,11 @@ extension Session {
         }
 
         /// Gives the same tokens another identity.
-        private func rename(_ held: HeldTokens, _ identity: SharedIdentity) -> SharedSaving {
+        private func rename(_ held: HeldTokens, _ name: Naming) -> SharedSaving {
             session.saving.withLock {
                 var record = session.snapshot.record
                 guard record.held == held else { return .nothing }
-                record.share(as: identity, in: session.place)
+                session.share(&record, name)
                 let version = (try? file.save(record)) ?? nil
                 session.publish(record, version.map(Persistence.saved) ?? session.snapshot.persistence, by: .change)
                 return version == nil ? .inMemory : .inFile

@@ -178,11 +178,11 @@ extension Session {
     }
 
     /// `name` identifies the change if machines share the session. `saving` is held.
-    func replaceInMemory(because problem: SessionFileError?, _ name: SharedIdentity?, _ change: Change) {
+    func replaceInMemory(because problem: SessionFileError?, _ name: Naming?, _ change: Change) {
         let before = snapshot
         var changed = before.record
         guard case .replace(let former) = change(&changed, clock.now.wall) else { return }
-        if let name { changed.share(as: name, in: place) }
+        if let name { share(&changed, name) }
         guard let problem else {
             publish(changed, before.persistence, by: .change)
             return
@@ -210,7 +210,7 @@ extension Session {
     func replace(
         _ file: SessionFile,
         replacesForeign: Bool,
-        _ name: SharedIdentity?,
+        _ name: Naming?,
         over there: SessionRecord?,
         _ change: Change
     ) throws(SessionFileError) -> Bool {
@@ -224,7 +224,7 @@ extension Session {
             case .refuse(let customer): throw SessionFileError(file.path, isOfCustomer: customer)
             case .replace(let replaced): former = replaced
             }
-            if let name { changed.share(as: name, in: place) }
+            if let name { share(&changed, name) }
             let kept = former ?? before.persistence.unsaved?.former
             let isSaved = try saving.withLock { () throws(SessionFileError) -> Bool in
                 let version = try file.keeping(kept, replacedBy: changed) { () throws(SessionFileError) in

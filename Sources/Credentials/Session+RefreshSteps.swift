@@ -2,16 +2,18 @@ import Platform
 
 /// A refresh of a shared session: the protocol asks for each step.
 extension Session {
-    /// The file's lock is held.
+    /// The file's lock is held, by `handle`. Nil if it was lost before anything was sent.
     func rotate(
         _ rotation: Rotation,
         _ source: any TokenSource,
         _ file: SessionFile,
+        _ handle: SessionFile.LockHandle,
         _ sharing: any SessionSharing
-    ) -> Ending {
-        let steps = RefreshSteps(self, rotation, source, file)
+    ) -> Ending? {
+        let steps = RefreshSteps(self, rotation, source, file, handle)
         let ending = sharing.change(.refresh, from: rotation.base, steps)
         defer { steps.clear() }
+        if steps.hasLostLock { return nil }
         switch ending {
         case .done: return steps.ending ?? .adopted
         case .settled: return .adopted
@@ -24,17 +26,27 @@ extension Session {
         private let session: Session
         private let source: any TokenSource
         private let file: SessionFile
+        private let handle: SessionFile.LockHandle
         private var rotation: Rotation
+        /// Somebody removed the lock file before anything was sent.
+        private(set) var hasLostLock = false
         /// Nil until the issuer was asked.
         private var came: Came?
         /// The result, once it is saved.
         private(set) var ending: Ending?
 
-        init(_ session: Session, _ rotation: Rotation, _ source: any TokenSource, _ file: SessionFile) {
+        init(
+            _ session: Session,
+            _ rotation: Rotation,
+            _ source: any TokenSource,
+            _ file: SessionFile,
+            _ handle: SessionFile.LockHandle
+        ) {
             self.session = session
             self.rotation = rotation
             self.source = source
             self.file = file
+            self.handle = handle
         }
 
         func prepare() -> Bool {
@@ -46,7 +58,8 @@ extension Session {
             )
             do throws(SessionFileError) {
                 rotation.target = (file, try file.prepare(journal))
-                return true
+                hasLostLock = !handle.isInPlace
+                return !hasLostLock
             } catch {
                 came = .failure(Failure(.notWritable, error.description))
                 return false
@@ -89,7 +102,7 @@ extension Session {
             return session.snapshot.persistence.unsaved == nil ? .inFile : .inMemory
         }
 
-        func forget(as identity: SharedIdentity) {
+        func forget(as identity: SharedIdentity, _ mark: SharedMark) {
             _ = session.carryOut(.forget(identity), isLocked: true)
         }
 

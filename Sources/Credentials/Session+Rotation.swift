@@ -72,7 +72,16 @@ extension Session {
             recover(file)
             if try isReplaced(old, in: file) { return adoptFile() }
             if let ending = try readBase(&rotation, from: file, source) { return ending }
-            if let sharing, source.spends { return rotate(rotation, source, file, sharing) }
+            let refreshAgain = { [self] in
+                guard again < Self.maximumLockLosses else {
+                    let reason = "somebody removes \(file.path).lock again and again"
+                    return failed(rotation, Failure(.unavailable, reason))
+                }
+                return refresh(flight, cause, again: again + 1)
+            }
+            if let sharing, source.spends {
+                return rotate(rotation, source, file, handle, sharing) ?? refreshAgain()
+            }
             if source.spends, let spent = old.spent {
                 let journal = SessionFile.Journal(
                     fingerprint: spent.fingerprint,
@@ -82,11 +91,7 @@ extension Session {
                 let replacement = try file.prepare(journal)
                 guard handle.isInPlace else {
                     file.abandon(replacement)
-                    guard again < Self.maximumLockLosses else {
-                        let reason = "somebody removes \(file.path).lock again and again"
-                        return failed(rotation, Failure(.unavailable, reason))
-                    }
-                    return refresh(flight, cause, again: again + 1)
+                    return refreshAgain()
                 }
                 rotation.target = (file, replacement)
             }

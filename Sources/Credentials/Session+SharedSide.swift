@@ -36,7 +36,7 @@ extension Session: SharedSide {
         func prepare() -> Bool { false }
         func send(after doubt: SharedDoubt) -> SharedSending { .nothing(nil) }
         func save(as identity: SharedIdentity, over there: SessionRecord?) -> SharedSaving { .nothing }
-        func forget(as identity: SharedIdentity) {}
+        func forget(as identity: SharedIdentity, _ mark: SharedMark) {}
     }
 
     /// The place where machines share the session; nil if they do not.
@@ -98,6 +98,7 @@ extension Session: SharedSide {
             guard record != loaded.record else { return }
             let saved = try? file.save(record, mayReplace: { file.version() == loaded.version })
             guard let version = saved ?? nil else { return }
+            sharing?.holds(record)
             update { state, _ in
                 state.record = record
                 state.persistence = .saved(version)

@@ -65,11 +65,12 @@ public protocol SharedSteps: AnyObject {
     func send(after doubt: SharedDoubt) -> SharedSending
 
     /// Saves the result with that identity, and uses it. `there` is the session that the engine had instead, if there
-    /// was one. May be called again, with another identity for the same result.
+    /// was one. May be called again, with another identity for the same result. What a person did is saved as what the
+    /// others do not know.
     func save(as identity: SharedIdentity, over there: SessionRecord?) -> SharedSaving
 
-    /// Forgets the token, for the logout with that identity.
-    func forget(as identity: SharedIdentity)
+    /// Forgets the token, for the logout with that identity. `mark` is what the others know of it.
+    func forget(as identity: SharedIdentity, _ mark: SharedMark)
 }
 
 /// What is known about the last refresh of the same tokens, by any machine.

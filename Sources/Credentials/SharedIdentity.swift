@@ -39,7 +39,11 @@ public struct SharedIdentity: Hashable, Sendable {
         return SharedIdentity(id: id, parent: self.id, login: login, era: era, generation: generation + 1)
     }
 
-    public func hash(into hasher: inout Hasher) { hasher.combine(id) }
+    /// What is counted anew has the same id.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(id)
+        hasher.combine(era)
+    }
 
     /// Whether this one is older than `other`: an earlier login, or fewer refreshes of the same login. Two logins of
     /// one era have no order: two people logged in at once, and the engine's record counts.

@@ -154,9 +154,8 @@ extension ConnectionDiagnosis {
         }
         guard let certificate = files.certificate else { return "Check tls.certificate (\(path))" }
         let state =
-            certificate.notAfter < clock.ended
-            ? ", expired on \(UTCTime.text(certificate.notAfter)): get a new one"
-            : ", \(Self.validity(certificate)), is the one that is sent: check that the API knows it"
+            certificate.fault(now: clock.ended).map { ", \($0.words): \($0.cure)" }
+            ?? ", \(Self.validity(certificate)), is the one that is sent: check that the API knows it"
         return "tls.certificate (\(path)), \(Self.title(certificate))\(state)"
     }
 

@@ -85,6 +85,26 @@ import Testing
         #expect(here.last?.text.contains("For trying only") == true)
     }
 
+    /// A certificate whose dates are wrong is what a member has against it.
+    @Test func certificateOutOfItsTimeIsNamed() throws {
+        let shown = ClientCertificate(path: "/c.pem", try #require(Certificate(der: CertificateTests.der)))
+        var refused = SharedStoreFailure(.configuration, "it wants another", advice: "Name one.")
+        let now = shown.certificate.notAfter
+        #expect(refused.naming(shown, now: now + 1) == refused)
+        refused.wantsCertificate = true
+        #expect(refused.naming(shown, now: now) == refused && refused.naming(nil, now: now + 1) == refused)
+        for (moment, words) in [
+            (now + 1, "expired on 2026-11-27 13:50:27 UTC: get a new one."),
+            (shown.certificate.notBefore - 1, "is not valid before 2026-11-26 13:50:27 UTC: this machine's clock"),
+        ] {
+            let member = Member(endpoint: urls[0], result: .failure(refused))
+            let line = try diagnosis().lines([member.naming(shown, now: moment)])[0]
+            #expect(line.text.contains("The one that session.shared names, /c.pem, certificate of CN=api.example.com"))
+            #expect(line.text.contains(words), "\(line.text)")
+            #expect(line.verdict == .fail(.misconfigured))
+        }
+    }
+
     @Test func newestAnswerCounts() {
         let members = [good(urls[0], revision: 5), bad(urls[1], .unreachable, ""), good(urls[2], revision: 7)]
         #expect(SharedDiagnosis.newest(members)?.revision == 7)

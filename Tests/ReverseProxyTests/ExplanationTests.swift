@@ -53,6 +53,16 @@ import Testing
 
     private struct NotForwarded: Error {}
 
+    /// The machines that share the token would lose it, and not know why.
+    @Test func logoutOfOthersIsRefused() throws {
+        let configuration = Self.configuration { $0.session.signOut = [RoutePattern("POST /logout")!] }
+        for (place, action) in [(nil, Explanation.Token.Action.attach), ("etcd a", .refuse)] {
+            let token = try Self.forwarding("POST", "/logout", [], configuration) { $0.sharedElsewhere = place }.token
+            #expect(token.action == action)
+            #expect(token.text.contains("Nothing is ended, and the API was not asked") == (place != nil))
+        }
+    }
+
     /// The code of the refusal, `answered`, or `allowed`.
     private static func word(_ access: Explanation.Access?) -> String {
         switch access {

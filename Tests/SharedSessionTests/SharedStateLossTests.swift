@@ -169,4 +169,23 @@ import Testing
         let actions = machine.tell(.read(.record(login)))
         #expect(actions.contains(.adopt(login)))
     }
+
+    /// The watch told of another machine's result, or of a logout, while this machine claimed, and the engine has lost it
+    /// when that is answered: what is older is neither put back nor sent.
+    @Test(arguments: [true, false], [SharedTokenState.ready, .none])
+    func whatWasToldAndLostIsTaken(_ isEmptied: Bool, _ state: SharedTokenState) {
+        var machine = Machine.settled()
+        _ = machine.tell(.refreshWanted)
+        _ = machine.tell(.read(.record(SharedStateTests.view())))
+        let new =
+            state == .none
+            ? SharedStateTests.identity(7, era: 2) : SharedStateTests.identity(7, parent: 1, generation: 1)
+        let told = SharedStateTests.view(new, state, 5)
+        #expect(machine.tell(.watched(.record(told))).isEmpty)
+        let there = isEmptied ? SharedReading.absent : .record(SharedStateTests.view(Self.first, .ready, 6))
+        let actions = machine.tell(.swapped(.conflict(there)))
+        #expect(actions.first == (state == .none ? .forget(new) : .adopt(told)) && actions.last == .get)
+        let expecting = isEmptied ? nil : SharedStateTests.view(Self.first, .ready, 6)
+        #expect(machine.tell(.read(there)) == [.swap(expecting: expecting, new: SharedFacts(new, state))])
+    }
 }

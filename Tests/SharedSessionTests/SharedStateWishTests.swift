@@ -40,6 +40,15 @@ import Testing
         #expect(machine.tell(.watched(.record(later))) == [.adopt(later)])
     }
 
+    /// The machine died after the engine had it, and before its file said so.
+    @Test(arguments: [true, false]) func whatTheOthersKnowWaitsNoMore(_ isLogin: Bool) {
+        var machine = Self.started(isLogin ? .tokens(Self.login) : .ended(Self.login), Note(.wish))
+        let known = SharedStateTests.view(Self.login, isLogin ? .ready : .none, 9)
+        #expect(machine.tell(.read(.record(known))) == [])
+        let later = Self.there()
+        #expect(machine.tell(.watched(.record(later))) == [.adopt(later)])
+    }
+
     @Test func aLogoutThatWaitsGetsItsEraWhereItIsShared() {
         var machine = Self.started(.ended(Self.login), Note(.wish))
         let (there, new) = (Self.there(), Self.renewed(7))

@@ -8,6 +8,9 @@ import Support
 extension ExchangeRunner {
     /// The first question: which credential to use.
     func askForCredential(settled: Bool, now: UInt64) {
+        if exchange.rules.route == .signOut, let place = proxy.session.status.sharedElsewhere {
+            return fail(.sharedElsewhere(place))
+        }
         if !settled, let current = request.context.sessionView.credential(now: now) {
             _ = exchange.use(current.credential)
             return beginAttempt(credential: current.line, now: now)

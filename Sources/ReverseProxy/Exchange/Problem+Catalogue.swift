@@ -74,6 +74,16 @@ extension Problem {
         proxyError: .httpRequestDenied,
         retryAfter: 0
     )
+    /// A sign-out with a token that machines share in `place`, which this configuration does not name.
+    public static func sharedElsewhere(_ place: String) -> Problem {
+        Problem(
+            .sessionUnavailable,
+            detail: "Nothing is ended, and the API was not asked: machines share this session in \(place), which "
+                + "session.shared does not name, and they would lose it, and not know why. Log out on one of them.",
+            proxyError: .proxyConfigurationError,
+            retryAfter: 60
+        )
+    }
     public static let sessionBusy = Problem(
         .sessionUnavailable,
         detail: "The token refresh is taking too long or has too many requests waiting. Retry shortly.",

@@ -355,6 +355,9 @@ private struct Explainer {
         if rendered.hasCredential {
             return make(.client, "the client's own \(configuration.session.apply.field) is sent (authorization: fill)")
         }
+        if kind == .signOut, let place = status.sharedElsewhere {
+            return make(.refuse, "answered 503 session_unavailable: \(Problem.sharedElsewhere(place).detail)")
+        }
         switch status.state {
         case .none where configuration.session.missing == .forward:
             return make(.none, "none; sent without (session.missing: forward)")

@@ -1,4 +1,4 @@
-import Support
+public import Support
 
 /// The result of a read.
 public struct EtcdReading: Equatable, Sendable {
@@ -8,7 +8,8 @@ public struct EtcdReading: Equatable, Sendable {
     public var cluster: String
 }
 
-/// Parses the bodies of etcd's responses with status 200. The gateway omits members that are zero, false or empty.
+/// Reads etcd's responses with status 200; nil stands for a body that is not JSON. The gateway omits members that are
+/// zero, false or empty.
 public struct EtcdAnswers: Sendable {
     private let key: [UInt8]
 
@@ -16,9 +17,9 @@ public struct EtcdAnswers: Sendable {
         self.key = Array(key.utf8)
     }
 
-    /// Nil if `body` is not the answer to a read of the key.
-    public func reading(_ body: [UInt8]) -> EtcdReading? {
-        guard let answer = JSONValue(parsing: body), let (revision, cluster) = Self.header(answer) else { return nil }
+    /// Nil if `answer` is not the answer to a read of the key.
+    public func reading(_ answer: JSONValue?) -> EtcdReading? {
+        guard let answer, let (revision, cluster) = Self.header(answer) else { return nil }
         guard let content = content(ofRange: answer) else { return nil }
         return EtcdReading(value: content.stored, revision: revision, cluster: cluster)
     }
@@ -34,9 +35,9 @@ public struct EtcdAnswers: Sendable {
         case removal = "response_delete_range"
     }
 
-    /// Nil if `body` is not the answer to a transaction on the key with that change.
-    public func swap(_ body: [UInt8], _ change: Change = .put) -> Swap? {
-        guard let answer = JSONValue(parsing: body), let (revision, _) = Self.header(answer) else { return nil }
+    /// Nil if `answer` is not the answer to a transaction on the key with that change.
+    public func swap(_ answer: JSONValue?, _ change: Change = .put) -> Swap? {
+        guard let answer, let (revision, _) = Self.header(answer) else { return nil }
         guard case .array(let responses)? = answer["responses"], responses.count == 1 else { return nil }
         switch answer["succeeded"] {
         case .bool(true)?:
@@ -50,8 +51,8 @@ public struct EtcdAnswers: Sendable {
     }
 
     /// The token in the answer to `authenticate`. Nil if there is none, or if a field cannot carry it.
-    public static func token(_ body: [UInt8]) -> String? {
-        guard let token = JSONValue(parsing: body)?["token"]?.string else { return nil }
+    public static func token(_ answer: JSONValue?) -> String? {
+        guard let token = answer?["token"]?.string else { return nil }
         guard (1...8192).contains(token.utf8.count), token.utf8.allSatisfy({ 0x21...0x7E ~= $0 }) else { return nil }
         return token
     }
@@ -101,12 +102,7 @@ public struct EtcdAnswers: Sendable {
     }
 
     /// The identifier of the answering cluster; nil if the answer does not contain it.
-    static func cluster(of body: [UInt8]) -> String? { JSONValue(parsing: body)?["header"]?["cluster_id"]?.string }
-
-    /// The same for a line of a watch.
-    static func cluster(ofLine line: [UInt8]) -> String? {
-        JSONValue(parsing: line)?["result"]?["header"]?["cluster_id"]?.string
-    }
+    static func cluster(of answer: JSONValue?) -> String? { answer?["header"]?["cluster_id"]?.string }
 
     private static func header(_ answer: JSONValue) -> (revision: Int64, cluster: String)? {
         guard let header = answer["header"], let revision = number(header["revision"]), revision > 0 else { return nil }

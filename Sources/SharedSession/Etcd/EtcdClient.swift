@@ -40,7 +40,8 @@ final class EtcdClient: StoreClient {
     }
 
     private enum Answer {
-        case body([UInt8])
+        /// With status 200; nil if it is no JSON.
+        case said(JSONValue?)
         case problem(EtcdProblem)
     }
 
@@ -79,8 +80,8 @@ final class EtcdClient: StoreClient {
             guard let endpoint = current else { break }
             let problem: EtcdProblem
             switch ask("kv/range", requests.range, at: endpoint) {
-            case .body(let body):
-                if let reading = answers.reading(body) {
+            case .said(let answer):
+                if let reading = answers.reading(answer) {
                     hasAnswered(endpoint)
                     return .success(reading)
                 }
@@ -140,8 +141,8 @@ final class EtcdClient: StoreClient {
             guard let endpoint = current else { break }
             let problem: EtcdProblem
             switch ask("kv/txn", body, at: endpoint) {
-            case .body(let body):
-                switch answers.swap(body, change) {
+            case .said(let answer):
+                switch answers.swap(answer, change) {
                 case .written(let revision)?: return .written(revision: StoreRevision(etcd: revision))
                 case .conflict(let value)?: return .conflict(value)
                 case nil: problem = .damaged
@@ -174,8 +175,10 @@ final class EtcdClient: StoreClient {
     }
 
     func line(_ bytes: [UInt8], at endpoint: String) -> StoreWatchLine {
-        if let mistake = checkCluster(EtcdAnswers.cluster(ofLine: bytes), at: endpoint) { return .ended(mistake) }
-        return StoreWatchLine(bytes, answers)
+        let message = JSONValue(parsing: bytes)
+        let cluster = EtcdAnswers.cluster(of: message?["result"])
+        if let mistake = checkCluster(cluster, at: endpoint) { return .ended(mistake) }
+        return StoreWatchLine(message, bytes, answers)
     }
 
     func failure(
@@ -286,8 +289,8 @@ final class EtcdClient: StoreClient {
         }
         let body = EtcdRequests.authenticate(user: user.name, password: password)
         switch send("auth/authenticate", body, at: endpoint, max(Self.authenticationTimeout, options.requestTimeout)) {
-        case .body(let body):
-            guard let token = EtcdAnswers.token(body) else {
+        case .said(let answer):
+            guard let token = EtcdAnswers.token(answer) else {
                 return EtcdProblem(.elsewhere, EtcdProblem.damaged.failure)
             }
             state.with { $0.credential = .token(token) }
@@ -306,10 +309,6 @@ final class EtcdClient: StoreClient {
         let token = call.hasPrefix("kv/") ? state.with { $0.credential.token } : nil
         do throws(BlockingRequest.Failure) {
             let response = try request(call, body, at: endpoint, token, timeout).perform(settings(endpoint))
-            if response.status == 200, let mistake = checkCluster(EtcdAnswers.cluster(of: response.body), at: endpoint)
-            {
-                return .problem(EtcdProblem(.elsewhere, mistake))
-            }
             guard response.status == 200 else {
                 // A member of another cluster knows neither our token nor our user.
                 if let mistake = state.with({ $0.clusters.isForeign(endpoint) ? $0.clusters.mistake : nil }) {
@@ -318,7 +317,11 @@ final class EtcdClient: StoreClient {
                 let problem = EtcdProblem(status: response.status, body: response.body)
                 return .problem(options.user == nil ? problem.withoutUser : problem.naming(options.key))
             }
-            return .body(response.body)
+            let answer = JSONValue(parsing: response.body)
+            if let mistake = checkCluster(EtcdAnswers.cluster(of: answer), at: endpoint) {
+                return .problem(EtcdProblem(.elsewhere, mistake))
+            }
+            return .said(answer)
         } catch {
             return .problem(EtcdProblem(error, at: endpoint))
         }

@@ -66,15 +66,14 @@ public struct EtcdProblem: Equatable, Sendable {
             case .notSent(let error): (.elsewhere, error)
             case .noResponse(let error): (.unclear, error)
             }
-        let wantsCertificate = ["certificate required", "bad certificate", "handshake failure"]
-            .contains { error.detail.contains($0) }
-        if wantsCertificate {
+        if Self.certificateAlerts.contains(where: { error.detail.contains($0) }) {
             self.init(
                 effect,
                 .configuration,
                 "\(endpoint) takes no connection without a client certificate that it knows: \(error.detail)",
                 "Name one with certificate and key under tls of session.shared; it must have no Common Name."
             )
+            self.failure.wantsCertificate = true
             return
         }
         let kind: SharedStoreFailure.Kind =
@@ -84,6 +83,14 @@ public struct EtcdProblem: Equatable, Sendable {
             }
         self.init(effect, kind, "\(endpoint) does not answer: \(error.detail)", error.advice)
     }
+
+    /// OpenSSL's words for what a peer says that misses our certificate, or does not like it (RFC 8446 section 6.2); the
+    /// last is libcurl's for the same in a handshake of TLS 1.2.
+    private static let certificateAlerts = [
+        "certificate required", "bad certificate", "handshake failure", "alert certificate expired",
+        "alert certificate unknown", "alert certificate revoked", "alert unsupported certificate", "alert unknown ca",
+        "SSL certificate verification failed",
+    ]
 
     /// The same problem. If the role lacks a permission, the advice names the prefix of `key`.
     func naming(_ key: String) -> EtcdProblem {

@@ -3,7 +3,12 @@ import Support
 extension StoreWatchLine {
     /// Parses one line of etcd's watch.
     public init(_ line: [UInt8], _ answers: EtcdAnswers) {
-        guard let message = JSONValue(parsing: line) else {
+        self.init(JSONValue(parsing: line), line, answers)
+    }
+
+    /// `message` is what `line` says, nil if that is no JSON.
+    init(_ message: JSONValue?, _ line: [UInt8], _ answers: EtcdAnswers) {
+        guard let message else {
             self = .ended(SharedStoreFailure(.damaged, "etcd's watch sent a line that is no JSON"))
             return
         }

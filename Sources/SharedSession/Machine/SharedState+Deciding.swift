@@ -87,7 +87,7 @@ extension SharedState {
             if wish.isForOthers { refuse(.unreadable(obstacle), &turn) }
             rest(&turn)
         case .absent:
-            if enrols(&turn) || joins(&turn) { return }
+            if enrols(&turn) || joins(&turn) || takesLost(&turn) { return }
             guard held != .nothing else {
                 if wish.isRefresh { refuse(.loginNeeded, &turn) }
                 rest(&turn)
@@ -96,7 +96,7 @@ extension SharedState {
             heal(&turn)
         case .record(let view):
             let identity = view.facts.identity
-            if enrols(&turn) { return }
+            if enrols(&turn) || takesLost(&turn) { return }
             // The engine already has a session, which wins.
             if case .join = wish { wish = .nothing }
             let standing = standing(of: view)
@@ -112,6 +112,14 @@ extension SharedState {
                 settle(view, &turn)
             }
         }
+    }
+
+    /// The engine has lost what the watch told in between: that is taken, and put back by and by. What is held is older,
+    /// and whoever refreshes it spends a dead token. True if there is such a thing.
+    private mutating func takesLost(_ turn: inout Turn) -> Bool {
+        guard let view = lostNews else { return false }
+        if view.facts.state == .none { forget(view.facts.identity, &turn) } else { adopt(view, &turn) }
+        return true
     }
 
     /// The engine has what this machine holds.

@@ -298,7 +298,19 @@ extension SharedState {
 
     /// A call that began after the postponed report has succeeded.
     private mutating func isAnswered() {
-        if case .asked = heard { heard = .nothing }
+        if case .asked = heard, lostNews == nil { heard = .nothing }
+    }
+
+    /// What the watch told last, where that is newer than what is held, and the engine has lost it since.
+    var lostNews: SharedView? {
+        let reading: SharedReading
+        switch heard {
+        case .nothing: return nil
+        case .told(let last), .asked(let last): reading = last
+        }
+        guard case .record(let view) = reading, isNews(view) else { return nil }
+        guard let there = sight.view?.facts.identity else { return sight == .absent ? view : nil }
+        return there.precedes(view.facts.identity) ? view : nil
     }
 
     /// A call begins.

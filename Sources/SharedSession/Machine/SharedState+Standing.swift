@@ -90,11 +90,13 @@ extension SharedState {
 
     /// Applies the engine's verdict on the held tokens.
     mutating func judge(_ facts: SharedFacts) {
-        guard held == .tokens(facts.identity) else { return }
+        guard held.identity == facts.identity else { return }
         switch (facts.state, note.weight) {
         case (.refused, _): note.weight = .dead
         case (_, .dead): note.weight = .usual
-        default: break
+        // The others know of it after all: what another person does from now on is later.
+        case (_, .wish): note.weight = .usual
+        case (_, .usual): break
         }
     }
 }

@@ -43,7 +43,13 @@ extension SharedCore {
         guard observations.isNotShared, let identity = machine.held.identity,
             machine.seen?.facts.identity == identity
         else { return [] }
-        return tell(observations.said(.shared(identity), nil, now)) + [deed(.markShared(identity, .shared))]
+        return tell(observations.said(.shared(identity), nil, now)) + markShared(identity, wasKnown: false)
+    }
+
+    /// The file says no longer that the others do not know, if it does: a person's deed is saved so before it is shared.
+    private mutating func markShared(_ identity: SharedIdentity, wasKnown: Bool) -> [Effect] {
+        guard !wasKnown || local.isNotShared && holding.identity == identity else { return [] }
+        return [deed(.markShared(identity, .shared))]
     }
 
     /// Ends a refusal once the engine no longer says so. Whoever restores an old record, or edits one word of it, ends
@@ -203,8 +209,9 @@ extension SharedCore {
         case .use: return end(.done)
         case .forget(let identity):
             if case .under(.logout) = change {
-                let mark = observations.isNotShared ? [deed(.markShared(identity, waiting))] : []
-                return (step(.forget(identity)) ?? []) + mark + end(.done)
+                // In one write: this machine may die before another.
+                let mark = observations.isNotShared ? waiting : .shared
+                return (step(.forget(identity, mark)) ?? []) + end(.done)
             }
             // This machine's own logout, which has a later era now.
             if holding.isEnded, holding.identity?.id == identity.id {
@@ -242,7 +249,7 @@ extension SharedCore {
             return wasShared ? effects + [deed(.markShared(identity, waiting))] : effects
         case (.shared(let identity), _):
             let effects = tell(observations.said(notice, values.problem, now))
-            return wasShared ? effects : effects + [deed(.markShared(identity, .shared))]
+            return effects + markShared(identity, wasKnown: wasShared)
         default: return tell(observations.said(notice, values.problem, now))
         }
     }

@@ -89,5 +89,5 @@ enum SharedStep: Sendable {
     case prepare
     case send(after: SharedDoubt)
     case save(SharedIdentity, over: SessionRecord?)
-    case forget(SharedIdentity)
+    case forget(SharedIdentity, SharedMark)
 }

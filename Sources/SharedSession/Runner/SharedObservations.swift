@@ -73,6 +73,12 @@ struct SharedObservations: Sendable {
 
     /// A read failed.
     mutating func failed(_ new: SharedStoreFailure) -> SharedNews? {
+        // That this process ends says nothing of the engine.
+        guard new.kind != .stopped else {
+            failure = failure ?? new
+            if case .unknown = link { link = .lost }
+            return nil
+        }
         let isNews = !isLost || failure?.detail != new.detail
         (failure, link, probeAt) = (new, .lost, nil)
         return isNews ? .unreachable(new) : nil

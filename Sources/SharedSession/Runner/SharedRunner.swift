@@ -135,7 +135,7 @@ public final class SharedRunner: SessionSharing {
             case .step(.save(let identity, let there)):
                 let saved = SharedState.Saved(steps.save(as: identity, over: there))
                 post { $0.took(.saved(saved), now: $1) }
-            case .step(.forget(let identity)): steps.forget(as: identity)
+            case .step(.forget(let identity, let mark)): steps.forget(as: identity, mark)
             }
         }
     }

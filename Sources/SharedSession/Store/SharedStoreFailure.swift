@@ -20,6 +20,8 @@ public struct SharedStoreFailure: Error, Equatable, Sendable {
     public var detail: String
     /// What to do about it, in one or two sentences.
     public var advice: String
+    /// The engine wants a client certificate, or another one.
+    public var wantsCertificate = false
 
     /// `advice` replaces the general advice for `kind`.
     public init(_ kind: Kind, _ detail: String, advice: String? = nil) {
@@ -33,7 +35,7 @@ public struct SharedStoreFailure: Error, Equatable, Sendable {
         "\(detail). \(advice.hasSuffix(".") ? String(advice.dropLast()) : advice)"
     }
 
-    static let stopped = SharedStoreFailure(.stopped, "the store was stopped")
+    static let stopped = SharedStoreFailure(.stopped, "this Squire ended before it answered")
 }
 
 extension SharedStoreFailure.Kind {
@@ -45,7 +47,7 @@ extension SharedStoreFailure.Kind {
         case .denied: "Look at user, password and tls of session.shared, and at what they are allowed there."
         case .configuration: "Look at session.shared, and at how what it names is set up."
         case .damaged: "Is this its address? Something in between may answer in its place."
-        case .stopped: "Squire is ending: start it again."
+        case .stopped: "What waits for it, the next Squire here shares."
         }
     }
 }

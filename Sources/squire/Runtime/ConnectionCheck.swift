@@ -79,7 +79,8 @@ struct ConnectionCheck {
         )
     }
 
-    private static func certificates(_ path: String?) -> [Certificate] {
+    /// What is in that file; nothing if it cannot be read.
+    static func certificates(_ path: String?) -> [Certificate] {
         guard let path, case .success(let text) = TextFile.read(path, limit: 16 << 20) else { return [] }
         return Certificate.all(pem: Array(text.utf8))
     }

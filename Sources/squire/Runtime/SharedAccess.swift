@@ -48,7 +48,8 @@ struct SharedAccess {
                 member: store.member
             )
             return (stored, report)
-        case .failure(let failure): throw ExitFailure(failure)
+        case .failure(let failure):
+            throw ExitFailure(failure.naming(engine.clientCertificate, now: SystemClock().wall()))
         }
     }
 

@@ -39,7 +39,8 @@ struct SharedCheck {
         case .etcd(let etcd):
             let loopback = etcd.endpoints.filter(\.authority.isLoopback).map(\.description)
             let diagnosis = SharedDiagnosis(session, hasUser: etcd.user != nil, loopback: Set(loopback))
-            let members = EtcdExamination(engine.options(etcd)).members()
+            let (shown, now) = (engine.clientCertificate, SystemClock().wall())
+            let members = EtcdExamination(engine.options(etcd)).members().map { $0.naming(shown, now: now) }
             let lines = diagnosis.lines(members)
             guard let answer = SharedDiagnosis.newest(members) else { return Findings(lines: lines) }
             return findings(lines, answer.value, diagnosis, session, engine)

@@ -1,4 +1,5 @@
 import Credentials
+import Diagnosis
 import ReverseProxy
 import Settings
 import SharedSession
@@ -76,6 +77,17 @@ struct SharedEngine: Sendable {
             timing: timing
         )
         return SharedRunner(try store(observe: observe), options, observe: observe)
+    }
+
+    /// The client certificate that the engine is shown; nil if there is none that can be read.
+    var clientCertificate: ClientCertificate? {
+        let tls =
+            switch configuration.engine {
+            case .etcd(let etcd): etcd.tls
+            case .kubernetes(let kubernetes): kubernetes.tls
+            }
+        guard let path = tls.certificate, let certificate = WayCheck.certificates(path).first else { return nil }
+        return ClientCertificate(path: path, certificate)
     }
 
     func options(_ kubernetes: SharedConfiguration.Kubernetes) -> KubernetesOptions {

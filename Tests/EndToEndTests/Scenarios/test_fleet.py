@@ -95,6 +95,12 @@ class Rotations(FleetScenario):
         second.start()
         said = json.loads(second.inspect("/api/session/refresh", "POST").data)["detail"]
         self.assertIn("a refresh from here would end it for all of them", said)
+        # Nor is a client's logout passed on with their token.
+        answer = second.ask("/sign-out", "POST")
+        self.assertEqual((answer.status, json.loads(answer.data)["code"]), (503, "session_unavailable"))
+        self.assertIn("Nothing is ended, and the API was not asked", json.loads(answer.data)["detail"])
+        self.assertIn("Nothing is ended", second.command("explain", "POST", "/sign-out").stdout)
+        self.assertEqual((second.token(), api.is_alive(token)), (token, True))
         second.stop()
         second.login(other := api.sign_in())
         said = second.command("logout").stdout

@@ -321,6 +321,22 @@ class ClientsOwnDoings(Scenario):
         self.command("logout", "--config", squire.config)
         self.assertEqual((api.count, api.live), (1, set()))
 
+    def test_logout_with_a_token_that_machines_share_is_not_passed_on(self):
+        token, upstream = jwt(), self.upstream()
+        config = self.config(upstream.url, profile="profile: menu\n")
+        self.save_token(token, config)
+        # As it is where `session.shared` was taken out of the configuration.
+        record = json.loads(self.session_file.read_text())
+        self.session_file.write_text(json.dumps(record | {"shared": {"in": "etcd squire/v1/session/x"}}))
+        squire = self.run_squire(config)
+        response = self.fetch(squire, "POST", "/api/customers/logout")
+        self.assertEqual((response.status, json.loads(response.data)["code"]), (503, "session_unavailable"))
+        self.assertIn("Nothing is ended, and the API was not asked", json.loads(response.data)["detail"])
+        self.assertEqual((upstream.requests, json.loads(self.session_file.read_text())["token"]), ([], token))
+        self.assertEqual(self.fetch(squire).status, 200)
+        explained = self.command("explain", "POST", "/api/customers/logout", "--config", config).stdout
+        self.assertIn("Nothing is ended", explained)
+
     def test_a_running_refresh_does_not_bring_back_what_was_logged_out(self):
         old = jwt(jti="old")
         hold, entered = threading.Event(), threading.Event()

@@ -21,18 +21,19 @@ enum EngineAnswerInvariants {
     }
 
     private static func checkEtcd(_ bytes: [UInt8], _ status: Int) throws {
-        if let reading = etcd.reading(bytes) {
+        let answer = JSONValue(parsing: bytes)
+        if let reading = etcd.reading(answer) {
             try require(reading.revision > 0, "a revision that is none")
             try checkValue(reading.value, bytes)
         }
         for change in [EtcdAnswers.Change.put, .removal] {
-            switch etcd.swap(bytes, change) {
+            switch etcd.swap(answer, change) {
             case .written(let revision)?: try require(revision > 0, "written at no revision")
             case .conflict(let value)?: try checkValue(value, bytes)
             case nil: break
             }
         }
-        if let token = EtcdAnswers.token(bytes) {
+        if let token = EtcdAnswers.token(answer) {
             let isField = token.utf8.allSatisfy { 0x21...0x7E ~= $0 }
             try require(isField && token.utf8.count <= bytes.count, "a token that cannot be sent")
         }

@@ -6,8 +6,10 @@ import Testing
 @Suite struct EtcdAnswersTests {
     private let answers = EtcdAnswers(key: EtcdSamples.key)
 
-    private func reading(_ text: String) -> EtcdReading? { answers.reading(Array(text.utf8)) }
-    private func swap(_ text: String) -> EtcdAnswers.Swap? { answers.swap(Array(text.utf8)) }
+    private func reading(_ text: String) -> EtcdReading? { answers.reading(JSONValue(parsing: Array(text.utf8))) }
+    private func swap(_ text: String) -> EtcdAnswers.Swap? { answers.swap(JSONValue(parsing: Array(text.utf8))) }
+
+    private func token(_ text: String) -> String? { EtcdAnswers.token(JSONValue(parsing: Array(text.utf8))) }
 
     @Test func readsWhatIsThere() {
         let reading = reading(EtcdSamples.range("djE=", 2))
@@ -58,9 +60,9 @@ import Testing
     }
 
     @Test func tokensThatCannotBeSentAreNone() {
-        #expect(EtcdAnswers.token(Array(#"{"header":{},"token":"aBc.12"}"#.utf8)) == "aBc.12")
-        for token in ["", "a b", "a\\r\\nX: y", "ä", String(repeating: "x", count: 8193)] {
-            #expect(EtcdAnswers.token(Array(#"{"token":"\#(token)"}"#.utf8)) == nil)
+        #expect(token(#"{"header":{},"token":"aBc.12"}"#) == "aBc.12")
+        for word in ["", "a b", "a\\r\\nX: y", "ä", String(repeating: "x", count: 8193)] {
+            #expect(token(#"{"token":"\#(word)"}"#) == nil)
         }
     }
 

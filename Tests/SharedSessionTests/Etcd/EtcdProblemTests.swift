@@ -81,12 +81,29 @@ import Upstream
         }
     }
 
+    /// Whatever a peer has against it; our own verdict on the peer's is another matter.
+    @Test func certificateThatIsNotTakenIsWorded() {
+        for words in [
+            "sslv3 alert certificate expired", "SSL certificate verification failed", "sslv3 alert bad certificate",
+            "tlsv1 alert unknown ca", "sslv3 alert certificate unknown", "sslv3 alert certificate revoked",
+        ] {
+            let error = UpstreamError(kind: .tls, detail: "OpenSSL: \(words)")
+            #expect(EtcdProblem(.notSent(error), at: "https://a:2379").failure.wantsCertificate, "\(words)")
+        }
+        for words in ["SSL certificate problem: certificate has expired", "unable to get local issuer certificate"] {
+            let error = UpstreamError(kind: .tls, detail: words)
+            #expect(!EtcdProblem(.notSent(error), at: "https://a:2379").failure.wantsCertificate, "\(words)")
+        }
+    }
+
     @Test func certificateThatIsMissingIsWorded() {
         let error = UpstreamError(kind: .reset, detail: "OpenSSL SSL_read: tlsv13 alert certificate required, errno 0")
         let problem = EtcdProblem(.noResponse(error), at: "https://a:2379")
         #expect(problem.effect == .unclear && problem.failure.kind == .configuration)
         #expect(problem.failure.advice.contains("no Common Name") == true)
+        #expect(problem.failure.wantsCertificate)
         let refused = UpstreamError(kind: .unreachable, detail: "Failed to connect")
+        #expect(!EtcdProblem(.notSent(refused), at: "https://a:2379").failure.wantsCertificate)
         #expect(EtcdProblem(.notSent(refused), at: "https://a:2379").effect == .elsewhere)
         #expect(EtcdProblem(.notSent(refused), at: "https://a:2379").failure.kind == .unreachable)
     }

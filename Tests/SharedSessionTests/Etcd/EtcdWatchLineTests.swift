@@ -88,8 +88,9 @@ import Testing
             if case .changed(let value?, .number(let revision)) = StoreWatchLine(bytes, answers) {
                 #expect(value.revision.etcd == revision && revision > 0)
             }
-            if let reading = answers.reading(bytes) { #expect(reading.revision > 0 && !reading.cluster.isEmpty) }
-            if case .written(let revision)? = answers.swap(bytes) { #expect(revision > 0) }
+            let answer = JSONValue(parsing: bytes)
+            if let reading = answers.reading(answer) { #expect(reading.revision > 0 && !reading.cluster.isEmpty) }
+            if case .written(let revision)? = answers.swap(answer) { #expect(revision > 0) }
             #expect("\(EtcdProblem(status: 400, body: bytes).failure)".utf8.count < 600)
         }
     }

@@ -8,6 +8,8 @@ struct FleetCase: Sendable, CustomTestStringConvertible {
         case slowAnswer
         /// The engine goes back behind its last two writes.
         case restored
+        /// A person logs in, or out, at a machine that does not reach the engine: in its Squire, or by a command.
+        case deed
     }
 
     /// A rule of the protocol that is left out: the property must then break. The product has no such switch: the
@@ -64,6 +66,9 @@ struct FleetCase: Sendable, CustomTestStringConvertible {
         killsFamilies && (faults[.lostWrite] ?? faults[.emptied] ?? faults[.restored]) != nil
     }
 
+    /// What the engine had before its last write may matter.
+    static let recalls: [Fault] = [.lostWrite, .lateWatch, .restored]
+
     var budgets: [UInt8] { Fault.allCases.map { UInt8(clamping: faults[$0] ?? 0) } }
 }
 
@@ -107,7 +112,11 @@ struct FleetHistory: OptionSet, Hashable, Sendable {
     static let lostWrite = FleetHistory(rawValue: 256)
     static let slow = FleetHistory(rawValue: 512)
     static let emptied = FleetHistory(rawValue: 1024)
+    /// A person logged out.
+    static let ended = FleetHistory(rawValue: 2048)
 
     /// Nothing can prevent that a login is needed after one of these.
-    static let costsLogin: FleetHistory = [.diedWithAnswer, .nobodyWaited, .answerLost, .familyKilled]
+    static let costsLogin: FleetHistory = [
+        .diedWithAnswer, .nobodyWaited, .answerLost, .familyKilled, .ended,
+    ]
 }

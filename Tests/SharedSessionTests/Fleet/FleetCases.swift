@@ -52,6 +52,9 @@ enum FleetCases {
         FleetCase(name: "33: an answer that news overtake", rotations: 1, faults: [.slowAnswer: 1]),
         FleetCase(name: "34: two of them", rotations: 1, faults: [.slowAnswer: 2]),
         FleetCase(name: "32: the file cannot be written", rotations: 1, faults: [.failedSave: 1]),
+        FleetCase(name: "50: a login or logout without the engine", rotations: 1, faults: [.deed: 1]),
+        FleetCase(name: "51: and somebody logs in elsewhere", rotations: 0, faults: [.deed: 1, .login: 1]),
+        FleetCase(name: "52: and a death", rotations: 0, faults: [.deed: 1, .login: 1, .death: 1]),
         FleetCase(name: "10: with a stop", rotations: 1, killsFamilies: true, faults: [.death: 1, .stop: 1]),
         FleetCase(name: "19: cut off twice", faults: [.cut: 2]),
         FleetCase(name: "5: three unclear answers", faults: [.unclear: 3]),
@@ -115,9 +118,13 @@ enum FleetCases {
     static var isLong: Bool { getenv("SQUIRE_MODEL") != nil }
 
     static var long: [FleetCase] {
-        let words = getenv("SQUIRE_MODEL").map { String(cString: $0).split(separator: " ") } ?? []
-        guard !words.isEmpty, words != ["all"] else { return allLong }
-        return (quick + allLong).filter { fleet in words.contains { fleet.name.hasPrefix($0 + ":") } }
+        let words = getenv("SQUIRE_MODEL").map { String(cString: $0).split(separator: " ").map(String.init) } ?? []
+        return words.isEmpty || words == ["all"] ? allLong : chosen(words)
+    }
+
+    /// The cases with these numbers.
+    static func chosen(_ numbers: [String]) -> [FleetCase] {
+        (quick + allLong).filter { fleet in numbers.contains { fleet.name.hasPrefix($0 + ":") } }
     }
 
     private static let allLong: [FleetCase] = [
@@ -248,6 +255,23 @@ enum FleetCases {
             rotations: 1,
             hearsOnce: true,
             faults: [.login: 1, .cut: 1]
+        ),
+        FleetCase(
+            name: "53: a login or logout without the engine, a login elsewhere, a death, a cut",
+            rotations: 1,
+            faults: [.deed: 1, .login: 1, .death: 1, .cut: 1]
+        ),
+        FleetCase(
+            name: "54: a login or logout without the engine, 3 machines, a login elsewhere",
+            machines: 3,
+            rotations: 1,
+            faults: [.deed: 1, .login: 1]
+        ),
+        FleetCase(
+            name: "55: a login or logout without the engine, an unclear answer, a lost write, reuse detection",
+            rotations: 1,
+            killsFamilies: true,
+            faults: [.deed: 1, .unclear: 1, .lostWrite: 1]
         ),
     ]
 }

@@ -141,7 +141,10 @@ struct FleetExploration {
 
     private func isGood(_ world: FleetWorld) -> Bool {
         guard let record = world.record, record.facts.claim == nil else { return false }
-        return record.facts.state == .refused || world.isValid(world.token(record.facts))
+        switch record.facts.state {
+        case .refused, .none: return true
+        case .ready, .busy: return world.isValid(world.token(record.facts))
+        }
     }
 
     /// Backwards from the states that are good: each must be reached.

@@ -4,13 +4,16 @@ import Credentials
 extension FleetMoves {
     mutating func machine(_ number: Int, _ machine: FleetMachine, _ world: FleetWorld) {
         switch machine.life {
-        case .dead: restart(number, machine, world)
+        case .dead:
+            restart(number, machine, world)
+            deeds(number, machine, world)
         case .stopped:
             var machine = machine
             machine.life = .running
             add("goes on", number, with(machine, number, world))
         case .running:
             fail(number, machine, world)
+            deeds(number, machine, world)
             localTask(number, machine, world)
             engine(number, machine, world)
             wakes(number, machine, world)
@@ -26,8 +29,8 @@ extension FleetMoves {
     private mutating func restart(_ number: Int, _ old: FleetMachine, _ world: FleetWorld) {
         var next = world
         let me = FleetNames.process(number, old.process)
-        let state = SharedState(me: me, held: old.disk, timing: old.state.timing)
-        var machine = FleetMachine(process: old.process, state: state, disk: old.disk)
+        let state = SharedState(me: me, held: old.disk, note: old.note, timing: old.state.timing)
+        var machine = FleetMachine(process: old.process, state: state, disk: old.disk, note: old.note)
         tell(.connected, number, &machine, &next)
         tell(.started, number, &machine, &next)
         add("restarts", number, with(machine, number, next))
@@ -52,7 +55,8 @@ extension FleetMoves {
                 process: machine.process + 1,
                 isCut: false,
                 state: state,
-                disk: machine.disk
+                disk: machine.disk,
+                note: machine.note
             )
             add("dies", number, with(dead, number, next), isFault: true)
         }
@@ -91,7 +95,9 @@ extension FleetMoves {
             tell(.prepared(true), number, &machine, &next)
             add("has prepared its file", number, with(machine, number, next))
         case .save(let identity):
-            if fleet.omission != .localCopy { machine.disk = .tokens(identity) }
+            // Then a login has its moment.
+            if case .saving(_, .person) = old.state.phase { next.isDone(FleetNames.number(identity.id)) }
+            if fleet.omission != .localCopy { save(identity, &machine) }
             next.had |= 1 << UInt32(FleetNames.number(identity.id))
             tell(.saved(.inFile), number, &machine, &next)
             add("saves the answer", number, with(machine, number, next))
@@ -101,6 +107,16 @@ extension FleetMoves {
                 tell(.saved(.inMemory), number, &machine, &next)
                 add("cannot save the answer", number, with(machine, number, next), isFault: true)
             }
+        }
+    }
+
+    private func save(_ identity: SharedIdentity, _ machine: inout FleetMachine) {
+        machine.disk = .tokens(identity)
+        switch machine.state.phase {
+        // What is counted anew waits as before.
+        case .saving(_, .renewal): break
+        case .saving(_, .person): machine.note = SharedHolding.Note(.wish)
+        default: machine.note = SharedHolding.Note()
         }
     }
 
@@ -133,7 +149,8 @@ extension FleetMoves {
         _ world: FleetWorld
     ) {
         var (machine, next) = (machine, world)
-        guard next.spends(.slowAnswer) else { return }
+        // All machines are alike until one of them is struck: where that happens once, it is the first.
+        guard fleet.faults[.slowAnswer] != 1 || number == 0, next.spends(.slowAnswer) else { return }
         machine.engine = .answer(event)
         add("is answered late", number, with(machine, number, next), isFault: true)
     }
@@ -228,10 +245,11 @@ extension FleetMoves {
             answersLate(.swapped(.conflict(reading(world))), number, old, world)
             return
         }
-        var breach: FleetProperty? = world.breaksLineage(new) ? .lineage : nil
+        if isDoing(old.state) { next.isDone(FleetNames.number(new.identity.id)) }
+        var breach: FleetProperty? = next.breaksLineage(new) ? .lineage : nil
         let isPutBack = world.record?.facts.identity != new.identity
         if isPutBack, new.state == .ready, isRefreshed(new.identity.id, old, number, world) { breach = .whole }
-        next.put(new)
+        put(new, &next)
         if fleet.claims > 0, new.claim != nil { next.claims += 1 }
         var unclear = next
         tell(.swapped(.written(version: next.record!.version)), number, &machine, &next)
@@ -245,8 +263,15 @@ extension FleetMoves {
         add("writes, but the answer is lost", number, with(machine, number, unclear), isFault: true, breach: breach)
         var late = world
         _ = late.spends(.unclear)
+        if isDoing(old.state) { late.isDone(FleetNames.number(new.identity.id)) }
         late.lateWrites.insert(FleetWorld.LateWrite(expecting: expecting, new: new))
         add("gets no answer: its write may come later", number, with(machine, number, late), isFault: true)
+    }
+
+    /// A person waits until the engine has it.
+    private func isDoing(_ state: SharedState) -> Bool {
+        guard case .sharing(let sharing) = state.phase else { return false }
+        return sharing.cause == .person && sharing.use == .pending
     }
 
     // MARK: What wakes it

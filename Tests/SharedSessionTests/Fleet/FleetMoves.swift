@@ -19,6 +19,8 @@ struct FleetMoves {
     var moves: [FleetMove] = []
     /// What a machine did in the move that is being made.
     var breach: FleetProperty?
+    /// Of each machine, as far as it was asked for.
+    private var uses: [UInt32: FleetUse] = [:]
 
     /// Long enough for each wait of the protocol, in nanoseconds.
     static let long: Int64 = 1 << 50
@@ -34,17 +36,15 @@ struct FleetMoves {
             era: 1,
             generation: 0
         )!
-        let none = FleetWorld.Token(parent: 0, family: 0, identity: identity)
-        let first = FleetWorld.Token(parent: 0, family: 1, identity: identity)
         var world = FleetWorld(
             machines: [],
             record: nil,
-            tokens: [none, first],
+            tokens: [FleetWorld.Token(parent: 0, family: 0), FleetWorld.Token(parent: 0, family: 1)],
             valid: 2,
             had: 2,
             budgets: fleet.budgets
         )
-        world.put(SharedFacts(identity, .ready))
+        put(SharedFacts(identity, .ready), &world)
         for number in 0..<fleet.machines {
             let timing = SharedTiming(takeover: .seconds(40))
             let disk = SharedHolding.tokens(identity)
@@ -74,6 +74,10 @@ struct FleetMoves {
         breach: FleetProperty? = nil
     ) {
         let breach = breach ?? self.breach
+        var next = next
+        next.forget(fleet)
+        forgetTold(&next)
+        rename(&next)
         moves.append(FleetMove(label: label, machine: machine, isFault: isFault, next: next, breach: breach))
         self.breach = nil
     }
@@ -85,8 +89,59 @@ struct FleetMoves {
             var next = world
             next.lateWrites.remove(write)
             let breaks = next.breaksLineage(write.new)
-            next.put(write.new)
+            put(write.new, &next)
             add("late write arrives", nil, next, breach: breaks ? .lineage : nil)
+        }
+    }
+
+    private mutating func login(_ world: inout FleetWorld) {
+        let token = world.deed(isLogin: true)
+        let era = fleet.omission == .era ? 1 : (world.record?.facts.identity.era ?? 0) + 1
+        let identity = SharedIdentity(
+            id: FleetNames.token(token),
+            parent: nil,
+            login: FleetNames.login(token),
+            era: era,
+            generation: 0
+        )!
+        put(SharedFacts(identity, .ready), &world)
+    }
+
+    /// The engine's next value.
+    mutating func put(_ new: SharedFacts, _ world: inout FleetWorld) {
+        let counted = (world.record?.version ?? 0) + 1
+        let version = fleet.omission == .wholeValue ? counted : inUse(world).freeVersion(new)
+        world.put(new, version: version)
+    }
+
+    mutating func inUse(_ world: FleetWorld) -> FleetUse {
+        var use = FleetUse(world)
+        for number in world.machines {
+            let known = uses[number] ?? FleetUse(machines[number])
+            uses[number] = known
+            use.append(known)
+        }
+        use.noteRest(world)
+        return use
+    }
+
+    /// Gives everything the name that it has in each state that is the same but for names.
+    private mutating func rename(_ world: inout FleetWorld) {
+        guard fleet.omission != .wholeValue else { return }
+        let renaming = FleetRenaming(inUse(world))
+        for number in world.machines.indices {
+            var machine = machines[world.machines[number]]
+            guard !machine.heardOf.allSatisfy(renaming.knows) else { continue }
+            // What nobody pursues any more: its name may be another claim's next.
+            machine.heardOf = machine.heardOf.filter(renaming.knows)
+            world.machines[number] = machines.number(machine)
+        }
+        if renaming.changesNothing { return }
+        renaming.rename(&world)
+        for number in world.machines.indices {
+            var machine = machines[world.machines[number]]
+            renaming.rename(&machine)
+            world.machines[number] = machines.number(machine)
         }
     }
 
@@ -141,14 +196,14 @@ struct FleetMoves {
     private mutating func person(_ world: FleetWorld) {
         var next = world
         if next.spends(.login) {
-            next.login(fleet)
+            login(&next)
             add("somebody logs in", nil, next, isFault: true)
         }
         next = world
         if world.former != nil, world.former != world.record, next.spends(.lostWrite) {
             next.record = world.former
             next.history.insert(.lostWrite)
-            forgetTold(&next)
+            forgetTold(&next, isAnother: true)
             add("the engine loses its last write", nil, next, isFault: true)
         }
         next = world
@@ -156,7 +211,7 @@ struct FleetMoves {
             next.record = earlier
             (next.former, next.earlier) = (nil, nil)
             next.history.insert(.lostWrite)
-            forgetTold(&next)
+            forgetTold(&next, isAnother: true)
             add("the engine goes back by two writes", nil, next, isFault: true)
         }
         next = world
@@ -168,190 +223,14 @@ struct FleetMoves {
         }
     }
 
-    /// What was told is not what is there any more, though it may look the same.
-    private mutating func forgetTold(_ world: inout FleetWorld) {
+    /// What was told matters as long as it is there. `isAnother`: it is not, though it may look the same.
+    private mutating func forgetTold(_ world: inout FleetWorld, isAnother: Bool = false) {
+        let there = reading(world)
         for number in world.machines.indices {
             var machine = machines[world.machines[number]]
+            guard let told = machine.told, isAnother || told != there else { continue }
             machine.told = nil
             world.machines[number] = machines.number(machine)
-        }
-    }
-
-    // MARK: Telling a machine
-
-    /// Hands `event` to the machine and takes up what it wants done. `now` is far away where time has passed.
-    mutating func tell(
-        _ event: SharedState.Event,
-        _ number: Int,
-        _ machine: inout FleetMachine,
-        _ world: inout FleetWorld,
-        now: Int64 = 1
-    ) {
-        leaveOut(event, &machine)
-        if fleet.omission == .repair, machine.state.isSending, case .watched = event { return }
-        let version = Self.view(event)?.version ?? machine.state.sight.view?.version ?? 0
-        let claim = FleetNames.claim(
-            machine: number,
-            process: machine.process,
-            version: version,
-            unclear: world.budgets[FleetCase.Fault.unclear.rawValue],
-            lostWrites: world.budgets[FleetCase.Fault.lostWrite.rawValue]
-                + world.budgets[FleetCase.Fault.emptied.rawValue] * 2
-                + world.budgets[FleetCase.Fault.restored.rawValue]
-        )
-        let id = event == .answered(.tokens) ? FleetNames.token(machine.answer) : claim
-        let chance = SharedChance(id: { id }, fraction: { 0.5 })
-        let moment = machine.isLate ? Self.long : now
-        let former = machine.state.held
-        if fleet.omission == .order, let facts = Self.view(event)?.facts, facts.claim != nil,
-            let standing = machine.state.standing, facts.identity.precedes(standing.identity)
-        {
-            machine.state.standing = nil
-        }
-        let actions = machine.state.handle(event, at: moment, chance: chance)
-        noteClaim(event, former, &machine)
-        for action in actions { take(action, number, &machine, &world) }
-        if machine.state.phase == .idle, machine.state.wish.isRefresh { breach = .answered }
-        if case .sharing(let sharing) = machine.state.phase, sharing.cause == .healing, world.history.isEmpty {
-            breach = .quiet
-        }
-        machine.state.forgetTime()
-        if machine.state.claim == nil { machine.isLate = false }
-        if !fleet.tellsOnce, !machine.state.isSending { machine.told = nil }
-        if case .saving = machine.state.phase {} else { machine.answer = 0 }
-    }
-
-    private static func view(_ event: SharedState.Event) -> SharedView? {
-        switch event {
-        case .read(.record(let view)), .swapped(.conflict(.record(let view))), .watched(.record(let view)): view
-        default: nil
-        }
-    }
-
-    /// Of what the machine holds, and another one refreshes.
-    private func noteClaim(_ event: SharedState.Event, _ former: SharedHolding, _ machine: inout FleetMachine) {
-        guard fleet.losesClaims else { return }
-        if machine.state.held != former { machine.heardOf = [] }
-        guard let facts = Self.view(event)?.facts, let claim = facts.claim, claim.by != machine.state.me,
-            machine.state.held == .tokens(facts.identity)
-        else { return }
-        machine.heardOf.insert(claim.by)
-    }
-
-    /// Whether a machine that runs refreshes `token`, under a claim that the machine `number` has heard of.
-    func isRefreshed(_ token: SharedID, _ machine: FleetMachine, _ number: Int, _ world: FleetWorld) -> Bool {
-        guard world.history.isForgetful else { return false }
-        return world.machines.indices.contains { index in
-            let other = machines[world.machines[index]]
-            guard index != number, machine.heardOf.contains(other.state.me) else { return false }
-            switch other.state.phase {
-            case .sending: return other.state.held.identity?.id == token
-            case .saving(let identity, .result): return identity.parent == token
-            case .sharing(let sharing) where sharing.cause == .result:
-                return other.state.held.identity?.parent == token
-            default: return false
-            }
-        }
-    }
-
-    private mutating func take(
-        _ action: SharedState.Action,
-        _ number: Int,
-        _ machine: inout FleetMachine,
-        _ world: inout FleetWorld
-    ) {
-        switch action {
-        case .get: machine.engine = .get
-        case .swap(let expecting, let new):
-            let isForgetful = fleet.omission == .claim && new.claim?.by != machine.state.me
-            let facts = isForgetful ? SharedFacts(new.identity, .ready) : new
-            if isForgetful { machine.state.call = .swap(facts) }
-            machine.engine = .swap(expecting: expecting, new: facts)
-        case .prepare: machine.local = .prepare
-        case .save(let identity): machine.local = .save(identity)
-        case .send:
-            guard case .sending(let sending) = machine.state.phase, let identity = machine.state.held.identity else {
-                return
-            }
-            if isRefreshed(identity.id, machine, number, world) { breach = .alone }
-            let token = UInt8(FleetNames.number(identity.id))
-            world.messages.insert(
-                FleetWorld.Message(
-                    machine: UInt8(number),
-                    claim: sending.claim.id,
-                    attempt: sending.attempt,
-                    content: .request(token)
-                )
-            )
-        case .adopt(let view):
-            machine.disk = .tokens(view.facts.identity)
-            world.had |= 1 << UInt32(world.token(view.facts))
-        case .use(let identity):
-            if fleet.omission != .localCopy { machine.disk = .tokens(identity) }
-        case .forget, .disown: machine.disk = .nothing
-        case .say(.shared(let identity)): machine.disk = .tokens(identity)
-        case .refuse, .say: break
-        }
-    }
-
-    /// Changes what the machine knows as if it did not have the rule that is left out.
-    private func leaveOut(_ event: SharedState.Event, _ machine: inout FleetMachine) {
-        if fleet.omission == .memory { machine.state.standing = nil }
-        let reading: SharedReading
-        switch event {
-        case .read(let read?): reading = read
-        case .swapped(.conflict(let there)): reading = there
-        case .watched(let told): reading = told
-        default: return
-        }
-        guard case .record(let view) = reading, let held = machine.state.held.identity else { return }
-        switch (fleet.omission, machine.state.phase) {
-        case (.anyClaim, .sharing) where view.facts.identity != held && view.facts.claim?.by != machine.state.me,
-            (.healing, .idle) where view.facts.identity.precedes(held),
-            (.healing, .reading) where view.facts.identity.precedes(held):
-            machine.state.held = .tokens(view.facts.identity)
-            machine.disk = machine.state.held
-            machine.state.phase = .reading
-        default: break
-        }
-    }
-}
-
-extension SharedState {
-    var isSending: Bool {
-        guard case .sending = phase else { return false }
-        return true
-    }
-
-    /// Each moment becomes one and the same: how much time has passed is for the exploration to say.
-    mutating func forgetTime() {
-        if case .pausing = call { call = .pausing(until: 2) }
-        if wish.isRefresh { wish = .refresh(since: 1) }
-        if standing?.silentSince != nil { standing?.silentSince = 1 }
-        switch phase {
-        case .claiming(var claiming):
-            claiming.since = 1
-            phase = .claiming(claiming)
-        case .checking(var claiming):
-            claiming.since = 1
-            phase = .checking(claiming)
-        case .preparing(var claiming):
-            claiming.since = 1
-            phase = .preparing(claiming)
-        case .sending(var sending):
-            switch sending.hold {
-            case .ours: sending.hold = .ours(at: 1, next: 3)
-            case .regained: sending.hold = .regained(next: 3)
-            case .lost: break
-            }
-            phase = .sending(sending)
-        case .sharing(var sharing):
-            sharing.since = 1
-            phase = .sharing(sharing)
-        case .closing(var closing):
-            closing.since = 1
-            phase = .closing(closing)
-        case .idle, .reading, .saving: break
         }
     }
 }

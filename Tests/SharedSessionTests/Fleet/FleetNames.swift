@@ -3,7 +3,7 @@ import Credentials
 
 /// Names for tokens, logins and claims that are the same in each exploration.
 enum FleetNames {
-    private static let ids: [SharedID] = (0..<16_384).map { number in
+    private static let ids: [SharedID] = (0..<2_048).map { number in
         let digits = String(number, radix: 16)
         return SharedID(String(repeating: "0", count: 32 - digits.count) + digits)!
     }
@@ -13,15 +13,28 @@ enum FleetNames {
     static func login(_ family: Int) -> SharedID { ids[100 + family] }
     static func number(_ id: SharedID) -> Int { numbers[id]! }
 
-    /// Of a claim: another one for each machine, process, value that is replaced, and unclear write before.
-    static func claim(machine: Int, process: Int, version: UInt64, unclear: UInt8, lostWrites: UInt8) -> SharedID {
-        let key = (machine * 4 + process) * 64 + Int(version % 64)
-        return ids[1_000 + (key * 4 + Int(unclear)) * 4 + Int(lostWrites)]
+    /// How many claims of one process may be spoken of at a time.
+    static let claimsOfProcess = 32
+    static let processes = 4
+
+    static func claim(machine: Int, process: Int, number: Int) -> SharedID {
+        claim(owner: machine * processes + process, number: number)
+    }
+
+    static func claim(owner: Int, number: Int) -> SharedID {
+        precondition(number < claimsOfProcess, "too many claims of one process: this case has no bounds")
+        return ids[1_000 + owner * claimsOfProcess + number]
+    }
+
+    /// Which machine and process, in one number, and which of its claims.
+    static func claim(_ id: SharedID) -> (owner: Int, number: Int) {
+        let (owner, number) = (number(id) - 1_000).quotientAndRemainder(dividingBy: claimsOfProcess)
+        return (owner, number)
     }
 
     static func process(_ machine: Int, _ process: Int) -> ProcessName { names[machine][process] }
     private static let names = (0..<3).map { machine in
-        (0..<4).map { process in ProcessName(["A", "B", "C"][machine] + String(process))! }
+        (0..<processes).map { process in ProcessName(["A", "B", "C"][machine] + String(process))! }
     }
 
     static func owner(_ name: ProcessName) -> (machine: Int, process: Int) {

@@ -25,9 +25,8 @@ struct FleetWorld: Hashable {
     struct Token: Hashable {
         /// The token that was spent for it; 0 after a login.
         var parent: UInt8
-        /// Counts logins.
+        /// Counts logins and logouts, in the order in which people are done with them.
         var family: UInt8
-        var identity: SharedIdentity
     }
 
     struct LateWrite: Hashable {
@@ -77,39 +76,55 @@ struct FleetWorld: Hashable {
             return nil
         }
         let new = tokens.count
-        let identity = tokens[token].identity.child(FleetNames.token(new))!
-        tokens.append(Token(parent: UInt8(token), family: family, identity: identity))
+        tokens.append(Token(parent: UInt8(token), family: family))
         valid = valid & ~(1 << UInt32(token)) | 1 << UInt32(new)
         if fleet.hasGrace { grace |= 1 << UInt32(token) }
         return UInt8(new)
     }
 
-    mutating func login(_ fleet: FleetCase) {
-        let number = tokens.count
-        let family = (tokens.map(\.family).max() ?? 0) + 1
-        let era = fleet.omission == .era ? 1 : (record?.facts.identity.era ?? 0) + 1
-        let identity = SharedIdentity(
-            id: FleetNames.token(number),
-            parent: nil,
-            login: FleetNames.login(Int(family)),
-            era: era,
-            generation: 0
-        )!
-        tokens.append(Token(parent: 0, family: family, identity: identity))
-        valid |= 1 << UInt32(number)
-        put(SharedFacts(identity, .ready))
+    var newestFamily: UInt8 { tokens.map(\.family).max() ?? 0 }
+
+    /// A person logs in or out: the number of the tokens, or of the logout, which the API takes as none.
+    mutating func deed(isLogin: Bool) -> Int {
+        tokens.append(Token(parent: 0, family: newestFamily + 1))
+        if isLogin { valid |= 1 << UInt32(tokens.count - 1) }
+        return tokens.count - 1
     }
 
-    /// The engine's next value.
-    mutating func put(_ new: SharedFacts) {
-        if budgets[FleetCase.Fault.restored.rawValue] > 0 { earlier = former }
-        former = record
-        // The bytes of an emptied engine do not come back.
-        record = SharedView(new, version: (record?.version ?? (history.contains(.emptied) ? 31 : 0)) + 1)
+    /// The API ends the login of `token`.
+    mutating func end(_ token: Int) {
+        for (number, other) in tokens.enumerated() where other.family == tokens[token].family {
+            valid &= ~(1 << UInt32(number))
+            grace &= ~(1 << UInt32(number))
+        }
+        history.insert(.ended)
+    }
+
+    /// A person who still waits is done with it when the others know.
+    mutating func isDone(_ token: Int) {
+        let (family, newest) = (tokens[token].family, newestFamily)
+        guard family < newest else { return }
+        for number in tokens.indices where tokens[number].family == family { tokens[number].family = newest + 1 }
+    }
+
+    /// The engine's next value, under a name that nobody uses.
+    mutating func put(_ new: SharedFacts, version: UInt64) {
+        (earlier, former) = (former, record)
+        record = SharedView(new, version: version)
+    }
+
+    /// Forgets what can matter no more: states that differ in nothing else are one.
+    mutating func forget(_ fleet: FleetCase) {
+        if !FleetCase.recalls.contains(where: { budgets[$0.rawValue] > 0 }) { former = nil }
+        if budgets[FleetCase.Fault.restored.rawValue] == 0 { earlier = nil }
+        had &= valid
         // What compares with a value that cannot come back is never written.
-        if budgets[FleetCase.Fault.lostWrite.rawValue] == 0, budgets[FleetCase.Fault.restored.rawValue] == 0 {
-            let version = record?.version ?? 0
-            lateWrites = lateWrites.filter { ($0.expecting?.version ?? 0) >= version }
+        guard !lateWrites.isEmpty, fleet.omission != .wholeValue else { return }
+        lateWrites = lateWrites.filter { write in
+            guard let expecting = write.expecting else {
+                return record == nil || budgets[FleetCase.Fault.emptied.rawValue] > 0
+            }
+            return [record, former, earlier].contains(expecting)
         }
     }
 
@@ -137,14 +152,17 @@ struct FleetMachine: Hashable {
     var isLate = false
     var state: SharedState
     var disk: SharedHolding
+    var note = SharedHolding.Note()
     var engine = EngineCall.none
     /// What the watch told last, where it tells once.
     var told: SharedReading?
     var local = LocalTask.none
     /// The token that the API's answer brought.
     var answer = 0
-    /// Whose claims on what it holds it has heard of.
-    var heardOf: Set<ProcessName> = []
+    /// The claims on what it holds that it has heard of.
+    var heardOf: Set<SharedID> = []
+    /// The claim under which it has sent what it held, until the others have what came of it.
+    var sentUnder: SharedID?
 
     enum Life: Hashable { case running, stopped, dead }
 

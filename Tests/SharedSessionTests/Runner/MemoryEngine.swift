@@ -10,6 +10,7 @@ final class MemoryEngine: Sendable {
         var stores: [MemoryStore] = []
         var writes = 0
         var refusal: SharedStoreFailure?
+        var meanwhile: (@Sendable () -> Void)?
     }
 
     private let state = Guarded(State())
@@ -26,7 +27,14 @@ final class MemoryEngine: Sendable {
     /// From now on it is read, and refuses what is written; or no more.
     func refuseWrites(_ refusal: SharedStoreFailure?) { state.with { $0.refusal = refusal } }
 
+    /// Done once, with the next write.
+    func atNextWrite(_ body: @escaping @Sendable () -> Void) { state.with { $0.meanwhile = body } }
+
     fileprivate func swap(_ expecting: StoredValue?, _ bytes: [UInt8]) -> SwapOutcome {
+        state.with { state in
+            defer { state.meanwhile = nil }
+            return state.meanwhile
+        }?()
         let (outcome, stores) = state.with { state -> (SwapOutcome, [MemoryStore]) in
             if let refusal = state.refusal { return (.failed(refusal), []) }
             guard state.value == expecting else { return (.conflict(state.value), []) }

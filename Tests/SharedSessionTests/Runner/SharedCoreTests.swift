@@ -26,4 +26,14 @@ import Testing
         _ = core.settled([], 0)
         #expect(core.conflicts == 0)
     }
+
+    /// A command that ends is no trouble of the engine's.
+    @Test func theEndOfThisProcessIsNoNews() throws {
+        var core = try core()
+        _ = core.begin(now: 0)
+        let effects = core.read(.failure(.stopped), now: 1) + core.swapped(.failed(.stopped), now: 2)
+        #expect(!effects.contains { if case .tell = $0 { true } else { false } })
+        #expect(core.hasAsked)
+        #expect(!SharedStoreFailure.stopped.words.contains("start it again"))
+    }
 }

@@ -280,4 +280,17 @@ import Threads
         again.wait { again.session.status.shared?.unshared == nil && again.session.token == TestAPI.token(1) }
         #expect(api.attempts == 1 && again.savedIdentity == machines[1].savedIdentity)
     }
+
+    /// Somebody removes the lock file once the claim is written: another process of this machine can lock a new one.
+    @Test func nothingIsSentUnderALockThatIsGone() throws {
+        let machine = try TestMachine(engine, api)
+        defer { machine.stop() }
+        #expect(throws: Never.self) { try machine.logIn(api.current).get() }
+        let lock = machine.file.path + ".lock"
+        engine.atNextWrite { unlink(lock) }
+        let isInPlace = Guarded(false)
+        api.during { isInPlace.with { $0 = access(lock, F_OK) == 0 } }
+        #expect(try machine.askAgain().wait().get() == TestAPI.token(1))
+        #expect(isInPlace.with { $0 } && api.attempts == 1)
+    }
 }

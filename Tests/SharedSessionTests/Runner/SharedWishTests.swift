@@ -143,4 +143,21 @@ import Threads
         #expect(try back.askAgain().wait().get() == TestAPI.token(1))
         fresh.wait(for: TestAPI.token(1))
     }
+
+    /// What a login took place of is gone: a machine that dies before it is shared knows that it waits.
+    @Test func aDeedIsSavedAsOneThatWaits() throws {
+        let machine = try TestMachine(engine, api)
+        let waits = Guarded<Bool?>(nil)
+        let file = machine.file
+        engine.atNextWrite {
+            let record = (try? file.load())?.record
+            waits.with { $0 = record?.sharedNote(in: TestMachine.place).weight == .wish }
+        }
+        #expect(throws: Never.self) { try machine.logIn(api.current).get() }
+        #expect(waits.with { $0 } == true && machine.saved?.isNotShared == false)
+        machine.store.cut()
+        #expect(throws: Never.self) { try machine.logOut().get() }
+        machine.stop()
+        #expect(machine.saved?.sharedNote(in: TestMachine.place).weight == .wish)
+    }
 }
