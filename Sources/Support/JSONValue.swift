@@ -42,10 +42,12 @@ public enum JSONValue: Equatable, Sendable {
     public subscript(name: String) -> JSONValue? {
         get {
             guard case .object(let members) = self else { return nil }
-            return members.last { $0.name == name }?.value
+            return members.lastIndex { $0.name == name }.map { members[$0].value }
         }
         set {
             guard case .object(var members) = self else { return }
+            // The only owner of an array changes it without a copy.
+            self = .null
             if let index = members.lastIndex(where: { $0.name == name }) {
                 if let newValue { members[index].value = newValue } else { members.remove(at: index) }
             } else if let newValue {
@@ -75,12 +77,10 @@ public enum JSONValue: Equatable, Sendable {
     /// The value at a JSON Pointer (RFC 6901); nil if there is none.
     public func value(at pointer: String) -> JSONValue? {
         guard !pointer.isEmpty else { return self }
-        guard pointer.hasPrefix("/") else { return nil }
+        guard pointer.utf8.first == UInt8(ascii: "/") else { return nil }
         var current = self
-        for part in pointer.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
-            let isEscaped = part.utf8.contains(UInt8(ascii: "~"))
-            let name =
-                isEscaped ? String(part).replacingAll("~1", with: "/").replacingAll("~0", with: "~") : String(part)
+        for part in pointer.utf8.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
+            let name = String(Substring(part)).replacingAll("~1", with: "/").replacingAll("~0", with: "~")
             switch current {
             case .object:
                 guard let next = current[name] else { return nil }
