@@ -10,8 +10,8 @@ public struct Claims: Equatable, Sendable {
     public var expiresAt: Int?
 
     init?(token: String) {
-        let segments = token.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-        guard segments.count == 3, let payload = Base64URL.decode(Substring(segments[1])),
+        let segments = Array(token.utf8).split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+        guard segments.count == 3, let payload = Base64URL.decode(segments[1]),
             // Faults in other claims, such as half a character in a name, are the issuer's business.
             let json = JSONValue(parsing: payload) ?? JSONValue(lenient: payload), case .object = json
         else { return nil }

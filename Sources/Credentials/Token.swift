@@ -15,8 +15,8 @@ public struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugSt
 
     /// Nil if `value` is empty, longer than 16 KiB, or contains a character that is not visible ASCII.
     public init?(_ value: String) {
-        let bytes = value.utf8
-        guard !bytes.isEmpty, bytes.count <= Self.maxBytes, bytes.allSatisfy(Self.isAllowed) else { return nil }
+        let count = value.utf8.count
+        guard count > 0, count <= Self.maxBytes, Self.areAll(value, Self.isAllowed) else { return nil }
         self.value = value
     }
 
@@ -27,11 +27,11 @@ public struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugSt
     /// Parses a token that a person pasted or another program wrote. Ignores a byte order mark, surrounding blanks and
     /// the word `Bearer`.
     public init(pasted text: String) throws(TokenProblem) {
-        var rest = Substring(text)
-        if rest.unicodeScalars.first == "\u{FEFF}" { rest.unicodeScalars.removeFirst() }
-        rest = rest.trimmingBlanks()
-        if rest.prefix(6).lowercased() == "bearer", rest.dropFirst(6).first?.isWhitespace ?? true {
-            rest = rest.dropFirst(6).trimmingBlanks()
+        var rest = Substring(text).trimmingBlanks()
+        // The bit is what makes a letter small, and makes no letter of anything else.
+        if rest.utf8.prefix(6).elementsEqual("bearer".utf8, by: { $0 | 0x20 == $1 }) {
+            let others = Substring(rest.utf8.dropFirst(6))
+            if others.unicodeScalars.first?.properties.isWhitespace ?? true { rest = others.trimmingBlanks() }
         }
         if rest.isEmpty { throw .empty }
         if rest.utf8.count > Self.maxBytes { throw .tooLong }
@@ -47,7 +47,7 @@ public struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugSt
         if text.isEmpty { throw .empty }
         if text.utf8.count > Self.maxBytes { throw .tooLong }
         if let wrapping = Self.wrapping(Substring(text)) { throw .badCharacter(wrapping, position: 1) }
-        guard text.utf8.allSatisfy({ Self.isAllowed($0) && !Self.isQuoting($0) }) else {
+        guard Self.areAll(text, { Self.isAllowed($0) && !Self.isQuoting($0) }) else {
             throw Self.problem(in: Substring(text)) { !Self.isAllowed($0) || Self.isQuoting($0) }
         }
         self.init(checked: text)
@@ -64,17 +64,20 @@ public struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugSt
 
     /// The first bad character, as a problem.
     private static func problem(in text: Substring, _ isWrong: (UInt8) -> Bool) -> TokenProblem {
-        let scalars = Array(text.unicodeScalars)
-        let index = scalars.firstIndex { !$0.isASCII || isWrong(UInt8($0.value)) } ?? 0
-        return .badCharacter(scalars[index], position: index + 1)
+        for (index, scalar) in text.unicodeScalars.enumerated() where !scalar.isASCII || isWrong(UInt8(scalar.value)) {
+            return .badCharacter(scalar, position: index + 1)
+        }
+        return .empty
     }
 
     /// The first character of a text that is enclosed in quotation marks or brackets as a whole: it is not a token, but
     /// may contain one.
     private static func wrapping(_ text: Substring) -> Unicode.Scalar? {
-        let pairs: [(Unicode.Scalar, Unicode.Scalar)] = [("\"", "\""), ("'", "'"), ("{", "}"), ("[", "]"), ("<", ">")]
-        let scalars = text.unicodeScalars
-        return pairs.first { $0.0 == scalars.first && $0.1 == scalars.last && scalars.count > 1 }?.0
+        guard let first = text.utf8.first, let last = text.utf8.last, text.utf8.count > 1 else { return nil }
+        switch (Unicode.Scalar(first), Unicode.Scalar(last)) {
+        case ("\"", "\""), ("'", "'"), ("{", "}"), ("[", "]"), ("<", ">"): return Unicode.Scalar(first)
+        default: return nil
+        }
     }
 
     /// True if the token can be parsed as a JSON Web Token (RFC 7519).
@@ -98,6 +101,12 @@ public struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugSt
     public var debugDescription: String { "(token)" }
     public var customMirror: Mirror { Mirror(self, children: []) }
 
+    /// Octets in a row are looked at several times as fast as a text's.
+    private static func areAll(_ text: String, _ isRight: (UInt8) -> Bool) -> Bool {
+        var text = text
+        return text.withUTF8 { unsafe $0.allSatisfy(isRight) }
+    }
+
     private static func isAllowed(_ byte: UInt8) -> Bool { (0x21...0x7E).contains(byte) }
 
     /// Quotation marks, the backslash, and the characters that a shell expands within them.
@@ -112,9 +121,9 @@ public struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugSt
 extension Substring {
     /// Removes white space and byte order marks at both ends.
     fileprivate func trimmingBlanks() -> Substring {
-        let isBlank = { (character: Character) in character.isWhitespace || character == "\u{FEFF}" }
-        var rest = drop(while: isBlank)
+        let isBlank = { (scalar: Unicode.Scalar) in scalar.properties.isWhitespace || scalar == "\u{FEFF}" }
+        var rest = unicodeScalars.drop(while: isBlank)
         while let last = rest.last, isBlank(last) { rest.removeLast() }
-        return rest
+        return Substring(rest)
     }
 }

@@ -14,30 +14,41 @@ public enum HTTPDate {
     /// Seconds since 1970; nil if `text` is not such a date, names a day that does not exist in its month, or lies
     /// before 1970.
     public static func seconds(_ text: String) -> Int? {
-        let words = text.utf8.split(separator: 0x20, omittingEmptySubsequences: true).map { String(Substring($0)) }
+        let words = text.utf8.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: true)
         switch words.count {
-        case 6 where words[5] == "GMT" && words[0].hasSuffix(","):
-            guard weekdays.contains(String(words[0].dropLast())) else { return nil }
-            return moment(day: words[1], month: words[2], year: number(words[3], digits: 4), time: words[4])
-        case 4 where words[3] == "GMT" && words[0].hasSuffix(","):
-            let date = words[1].split(separator: "-", omittingEmptySubsequences: false).map(String.init)
-            guard longWeekdays.contains(String(words[0].dropLast())), date.count == 3 else { return nil }
+        case 6 where words[5].elementsEqual("GMT".utf8) && words[0].last == UInt8(ascii: ","):
+            guard index(of: words[0].dropLast(), in: weekdays) != nil else { return nil }
+            let day = number(words[1], digits: 2)
+            return moment(day: day, month: words[2], year: number(words[3], digits: 4), time: words[4])
+        case 4 where words[3].elementsEqual("GMT".utf8) && words[0].last == UInt8(ascii: ","):
+            let date = words[1].split(separator: UInt8(ascii: "-"), omittingEmptySubsequences: false)
+            guard index(of: words[0].dropLast(), in: longWeekdays) != nil, date.count == 3 else { return nil }
             // A two-digit year means one that is neither long past nor far ahead.
             let year = number(date[2], digits: 2).map { $0 < 70 ? 2000 + $0 : 1900 + $0 }
-            return moment(day: date[0], month: date[1], year: year, time: words[2])
-        case 5 where weekdays.contains(words[0]):
-            let day = words[2].utf8.count == 1 ? "0" + words[2] : words[2]
+            return moment(day: number(date[0], digits: 2), month: date[1], year: year, time: words[2])
+        case 5 where index(of: words[0], in: weekdays) != nil:
+            let day = number(words[2], digits: words[2].count == 1 ? 1 : 2)
             return moment(day: day, month: words[1], year: number(words[4], digits: 4), time: words[3])
         default:
             return nil
         }
     }
 
-    private static func moment(day: String, month: String, year: Int?, time: String) -> Int? {
-        let time = time.split(separator: ":", omittingEmptySubsequences: false).map { number(String($0), digits: 2) }
-        guard let day = number(day, digits: 2), let month = months.firstIndex(of: month), let year, time.count == 3,
-            let hour = time[0], let minute = time[1], let second = time[2], (1970...9999).contains(year),
-            (0...23).contains(hour), (0...59).contains(minute), (0...60).contains(second)
+    private static func index(of word: Substring.UTF8View, in names: [String]) -> Int? {
+        names.firstIndex { word.elementsEqual($0.utf8) }
+    }
+
+    private static func moment(
+        day: Int?,
+        month: Substring.UTF8View,
+        year: Int?,
+        time: Substring.UTF8View
+    ) -> Int? {
+        let time = time.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
+        guard let day, let month = index(of: month, in: months), let year, time.count == 3,
+            let hour = number(time[0], digits: 2), let minute = number(time[1], digits: 2),
+            let second = number(time[2], digits: 2), (1970...9999).contains(year), (0...23).contains(hour),
+            (0...59).contains(minute), (0...60).contains(second)
         else { return nil }
         let days = days(year: year, month: month + 1, day: day)
         guard date(days: days) == (year, month + 1, day) else { return nil }
@@ -45,9 +56,9 @@ public enum HTTPDate {
     }
 
     /// A number of exactly that many ASCII digits.
-    private static func number(_ text: String, digits: Int) -> Int? {
-        guard text.utf8.count == digits, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
-        return Int(text)
+    private static func number(_ text: Substring.UTF8View, digits: Int) -> Int? {
+        guard text.count == digits, text.allSatisfy(Octet.isDigit) else { return nil }
+        return text.reduce(0) { $0 * 10 + Int($1 - 0x30) }
     }
 
     /// A moment outside of 1970 to 9999, for example from a clock that is not set, is written as the nearest one

@@ -54,6 +54,16 @@ public enum Octet {
     @inline(__always)
     public static func isBlank(_ byte: UInt8) -> Bool { byte == space || byte == tab }
 
+    /// `text` without blanks at both ends.
+    public static func trimmed(_ text: String) -> String {
+        let octets = text.utf8
+        guard let first = octets.firstIndex(where: { !isBlank($0) }),
+            let last = octets.lastIndex(where: { !isBlank($0) })
+        else { return "" }
+        return first == octets.startIndex && octets.index(after: last) == octets.endIndex
+            ? text : String(text[first...last])
+    }
+
     @inline(__always)
     public static func isDigit(_ byte: UInt8) -> Bool { byte &- 0x30 < 10 }
 

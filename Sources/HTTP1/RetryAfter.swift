@@ -6,18 +6,11 @@ public enum RetryAfter {
     /// The seconds to wait, from 0 to an hour; nil if `value` is malformed. A date is compared with the response's own
     /// `Date`, or with `wall`, seconds since 1970, if that is missing.
     public static func seconds(_ value: String?, date: String?, wall: Int) -> Int? {
-        guard let value = value.map(trimmed), !value.isEmpty else { return nil }
+        guard let value = value.map(Octet.trimmed), !value.isEmpty else { return nil }
         if value.utf8.allSatisfy(Octet.isDigit) { return Int(value).map { min($0, maximum) } ?? maximum }
         guard let end = HTTPDate.seconds(value) else { return nil }
         // A clock may show any value. Within the range of dates the difference cannot overflow.
-        let now = date.flatMap { HTTPDate.seconds(trimmed($0)) } ?? min(max(wall, 0), HTTPDate.last)
+        let now = date.flatMap { HTTPDate.seconds(Octet.trimmed($0)) } ?? min(max(wall, 0), HTTPDate.last)
         return min(max(end - now, 0), maximum)
-    }
-
-    private static func trimmed(_ text: String) -> String {
-        String(
-            decoding: text.utf8.drop(while: Octet.isBlank).reversed().drop(while: Octet.isBlank).reversed(),
-            as: UTF8.self
-        )
     }
 }

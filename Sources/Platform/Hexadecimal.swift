@@ -7,7 +7,11 @@ public enum Hexadecimal {
     /// Two digits for each byte.
     public static func text(_ bytes: some Sequence<UInt8>) -> String {
         var digits: [UInt8] = []
-        for byte in bytes { digits += [digit(byte >> 4), digit(byte & 15)] }
+        digits.reserveCapacity(2 * bytes.underestimatedCount)
+        for byte in bytes {
+            digits.append(digit(byte >> 4))
+            digits.append(digit(byte & 15))
+        }
         return String(decoding: digits, as: UTF8.self)
     }
 

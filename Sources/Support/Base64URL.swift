@@ -5,6 +5,7 @@ public enum Base64URL {
     public static func encode(_ bytes: [UInt8]) -> String {
         var result: [UInt8] = []
         result.reserveCapacity((bytes.count * 8 + 5) / 6)
+        let alphabet = Self.alphabet
         var bits: UInt32 = 0
         var count = 0
         for byte in bytes {
@@ -20,11 +21,15 @@ public enum Base64URL {
     }
 
     /// Nil if a character is not in the alphabet. Accepts plain base64 and padding too.
-    public static func decode(_ text: some StringProtocol) -> [UInt8]? {
+    public static func decode(_ text: some StringProtocol) -> [UInt8]? { decode(Array(text.utf8)[...]) }
+
+    /// The same of a text's octets.
+    public static func decode(_ octets: ArraySlice<UInt8>) -> [UInt8]? {
         var result: [UInt8] = []
+        result.reserveCapacity(octets.count / 4 * 3 + 2)
         var bits: UInt32 = 0
         var count = 0
-        for byte in text.utf8 {
+        for byte in octets {
             let value: UInt32
             switch byte {
             case 0x41...0x5A: value = UInt32(byte) - 0x41

@@ -43,7 +43,9 @@ struct JSONParser {
 
     private mutating func take(word: StaticString) -> Bool {
         let end = offset + word.utf8CodeUnitCount
-        guard end <= bytes.count, bytes[offset..<end].elementsEqual("\(word)".utf8) else { return false }
+        guard end <= bytes.count, word.withUTF8Buffer({ unsafe bytes[offset..<end].elementsEqual($0) }) else {
+            return false
+        }
         offset = end
         return true
     }
@@ -134,7 +136,7 @@ struct JSONParser {
     /// Reads a number or a word up to the next separator, leniently. Anything else counts as null.
     private mutating func word() -> JSONValue? {
         let start = offset
-        while let byte = current, !" \t\r\n,:]}[{\"".utf8.contains(byte) { offset += 1 }
+        while let byte = current, !Self.endsWord(byte) { offset += 1 }
         guard offset > start else {
             // The value is missing.
             return current.map { ",]}".utf8.contains($0) } == true ? .null : nil
@@ -150,6 +152,15 @@ struct JSONParser {
             return .null
         }
         return .number(digits)
+    }
+
+    private static func endsWord(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x20, 0x09, 0x0D, 0x0A, UInt8(ascii: ","), UInt8(ascii: ":"), UInt8(ascii: "["), UInt8(ascii: "]"),
+            UInt8(ascii: "{"), UInt8(ascii: "}"), UInt8(ascii: "\""):
+            true
+        default: false
+        }
     }
 
     private mutating func number() -> JSONValue? {
@@ -175,40 +186,51 @@ struct JSONParser {
 
     private mutating func string() -> String? {
         offset += 1
-        var result: [UInt8] = []
+        var start = offset
+        // What stands before the last escape.
+        var decoded: [UInt8] = []
         while let byte = current {
-            offset += 1
             switch byte {
             case UInt8(ascii: "\""):
-                return isLenient ? String(decoding: result, as: UTF8.self) : String(validating: result, as: UTF8.self)
+                defer { offset += 1 }
+                return decoded.isEmpty ? text(bytes[start..<offset]) : text((decoded + bytes[start..<offset])[...])
             case UInt8(ascii: "\\"):
-                guard let escaped = escape() else { return nil }
-                result += escaped
+                decoded += bytes[start..<offset]
+                offset += 1
+                guard escape(&decoded) else { return nil }
+                start = offset
             case 0..<0x20 where !isLenient:
                 return nil
             default:
-                result.append(byte)
+                offset += 1
             }
         }
         return nil
     }
 
-    private mutating func escape() -> [UInt8]? {
-        guard let byte = current else { return nil }
+    private func text(_ bytes: ArraySlice<UInt8>) -> String? {
+        isLenient ? String(decoding: bytes, as: UTF8.self) : String(validating: bytes, as: UTF8.self)
+    }
+
+    /// Reads what follows a backslash. False if it is no escape.
+    private mutating func escape(_ decoded: inout [UInt8]) -> Bool {
+        guard let byte = current else { return false }
         offset += 1
         switch byte {
-        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): return [byte]
-        case UInt8(ascii: "b"): return [0x08]
-        case UInt8(ascii: "f"): return [0x0C]
-        case UInt8(ascii: "n"): return [0x0A]
-        case UInt8(ascii: "r"): return [0x0D]
-        case UInt8(ascii: "t"): return [0x09]
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): decoded.append(byte)
+        case UInt8(ascii: "b"): decoded.append(0x08)
+        case UInt8(ascii: "f"): decoded.append(0x0C)
+        case UInt8(ascii: "n"): decoded.append(0x0A)
+        case UInt8(ascii: "r"): decoded.append(0x0D)
+        case UInt8(ascii: "t"): decoded.append(0x09)
         case UInt8(ascii: "u"):
-            if let scalar = escapedScalar() { return Array(String(scalar).utf8) }
-            return isLenient ? Array("\u{FFFD}".utf8) : nil
+            guard let scalar = escapedScalar() ?? (isLenient ? "\u{FFFD}" : nil) else { return false }
+            decoded += UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter
         default:
-            return isLenient ? [UInt8(ascii: "\\"), byte] : nil
+            guard isLenient else { return false }
+            decoded += [UInt8(ascii: "\\"), byte]
         }
+        return true
     }
 
     /// Reads what follows `\u`: four digits, or a surrogate pair. Nil for half a pair, of which only its own digits are
@@ -227,8 +249,14 @@ struct JSONParser {
 
     private mutating func fourDigits() -> UInt32? {
         guard offset + 4 <= bytes.count else { return nil }
-        let text = String(decoding: bytes[offset..<offset + 4], as: UTF8.self)
-        guard text.utf8.allSatisfy({ $0 != 0x2B && $0 != 0x2D }), let code = UInt32(text, radix: 16) else { return nil }
+        var code: UInt32 = 0
+        for byte in bytes[offset..<offset + 4] {
+            switch byte {
+            case 0x30...0x39: code = code << 4 | UInt32(byte - 0x30)
+            case 0x41...0x46, 0x61...0x66: code = code << 4 | UInt32((byte | 0x20) - 0x57)
+            default: return nil
+            }
+        }
         offset += 4
         return code
     }

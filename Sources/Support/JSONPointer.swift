@@ -4,10 +4,13 @@ public enum JSONPointer {
     /// pointer does not begin with a slash.
     public static func steps(of pointer: String) -> [String]? {
         guard !pointer.isEmpty else { return [] }
-        guard pointer.hasPrefix("/") else { return nil }
-        return pointer.dropFirst().split(separator: "/", omittingEmptySubsequences: false).map { step in
-            guard step.utf8.contains(UInt8(ascii: "~")) else { return String(step) }
-            return String(step).replacingAll("~1", with: "/").replacingAll("~0", with: "~")
+        // By octets: a mark that combines with a slash does not hide it.
+        guard pointer.utf8.first == UInt8(ascii: "/") else { return nil }
+        let steps = pointer.utf8.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        return steps.map { step in
+            let text = String(Substring(step))
+            guard text.utf8.contains(UInt8(ascii: "~")) else { return text }
+            return text.replacingAll("~1", with: "/").replacingAll("~0", with: "~")
         }
     }
 

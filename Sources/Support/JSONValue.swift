@@ -42,10 +42,12 @@ public enum JSONValue: Equatable, Sendable {
     public subscript(name: String) -> JSONValue? {
         get {
             guard case .object(let members) = self else { return nil }
-            return members.last { $0.name == name }?.value
+            return members.lastIndex { $0.name == name }.map { members[$0].value }
         }
         set {
             guard case .object(var members) = self else { return }
+            // The only owner of an array changes it without a copy.
+            self = .null
             if let index = members.lastIndex(where: { $0.name == name }) {
                 if let newValue { members[index].value = newValue } else { members.remove(at: index) }
             } else if let newValue {

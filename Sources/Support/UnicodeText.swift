@@ -21,6 +21,7 @@ enum UnicodeText {
 extension String {
     /// Replaces every `part`. Works on bytes, so that no Unicode table is loaded.
     public func replacingAll(_ part: String, with other: String) -> String {
+        guard let first = part.utf8.first, utf8.contains(first) else { return self }
         var result: [UInt8] = []
         var rest = Array(utf8)[...]
         let wanted = Array(part.utf8)

@@ -122,7 +122,7 @@ func makeToken(_ identifier: String, life: Int = 3600, notBefore: Int = 1_000_00
             ("\"abc\"", "jq needs -r"), ("'abc'", "quoted"),
             ("\u{201C}abc\u{201D}", "quotation mark"), ("abc def", "character 4 is a blank"), ("{\"token\":1}", "JSON"),
             ("<html>", "HTML"), ("\u{FFFD}\u{FFFD}a\0b\0", "UTF-16"), ("a\0", "zero byte"), ("ab\u{1B}[31m", "U+001B"),
-            ("ab\u{E9}", "character 3 is U+00E9"), ("{\"a\"}", "JSON"),
+            ("ab\u{E9}", "character 3 is U+00E9"), (" \u{301}abc", "character 1 is U+0301"), ("{\"a\"}", "JSON"),
             (String(repeating: "a", count: 20_000), "16 KiB"),
         ]
     )

@@ -33,6 +33,32 @@ import Testing
         #expect(value.value(at: "/a/x") == nil && value.value(at: "a") == nil)
     }
 
+    /// A stroke through the slash is a character of the name, and the slash is one no more (RFC 6901 section 4).
+    @Test func pointersAreReadByOctets() throws {
+        let value = try #require(JSONValue(parsing: "{\"a\":{\"\u{338}b\":1}}".utf8))
+        #expect(value.value(at: "/a/\u{338}b")?.integer == 1)
+    }
+
+    @Test(arguments: [
+        (#""""#, ""), (#""\n""#, "\n"), (#""a\nb\tc""#, "a\nb\tc"), (#""\"\\\/\b\f\r""#, "\"\\/\u{8}\u{C}\r"),
+        (#""é\u00e9\u00E9é""#, "éééé"), (#""x\ud83d\uDE00\u0000y""#, "x😀\0y"),
+    ])
+    func escapesStandForCharacters(_ text: String, _ expected: String) {
+        #expect(JSONValue(parsing: text.utf8) == .string(expected))
+        #expect(JSONValue(lenient: "[\(text)]".utf8) == .array([.string(expected)]))
+    }
+
+    @Test(arguments: [#"\u+123"#, #"\u-123"#, #"\u12"#, #"\u12g4"#, #"\ud83d\u0041"#, #"\ude00"#, #"\x"#])
+    func whatIsNoEscapeIsRefusedOrReplaced(_ escape: String) throws {
+        let text = "[\"a\(escape)b\"]"
+        #expect(JSONValue(parsing: text.utf8) == nil)
+        guard case .array(let elements) = JSONValue(lenient: text.utf8), let read = elements.first?.string else {
+            Issue.record("leniently, it is read")
+            return
+        }
+        #expect(read.hasPrefix("a") && read.hasSuffix("b") && (read.contains("\u{FFFD}") || escape == #"\x"#))
+    }
+
     @Test func aByteOrderMarkIsIgnored() {
         #expect(JSONValue(parsing: "\u{FEFF}[1]".utf8) == .array([.number("1")]))
     }

@@ -1,3 +1,5 @@
+import HTTP1
+
 /// One challenge of a WWW-Authenticate field (RFC 9110 section 11.6.1): a scheme, and possibly parameters.
 struct AuthenticationChallenge: Equatable {
     /// Lower case.
@@ -11,10 +13,11 @@ struct AuthenticationChallenge: Equatable {
         var result: [AuthenticationChallenge] = []
         var rest = Array(value.utf8)[...]
         while true {
-            rest = rest.drop { $0 == UInt8(ascii: ",") || $0 == 0x20 || $0 == 0x09 }
-            let word = String(decoding: take(&rest) { !" \t,=\"".utf8.contains($0) }, as: UTF8.self).lowercased()
+            _ = take(&rest) { Octet.isBlank($0) || $0 == UInt8(ascii: ",") }
+            let name = take(&rest) { !Octet.isBlank($0) && $0 != UInt8(ascii: ",") && !isValueMark($0) }
+            let word = String(decoding: name, as: UTF8.self).lowercased()
             guard !word.isEmpty || !rest.isEmpty else { return result }
-            _ = take(&rest) { $0 == 0x20 || $0 == 0x09 }
+            _ = take(&rest, while: Octet.isBlank)
             guard rest.first == UInt8(ascii: "=") else {
                 if word.isEmpty {
                     rest = rest.dropFirst()
@@ -24,21 +27,28 @@ struct AuthenticationChallenge: Equatable {
                 continue
             }
             // Repeated `=` ends a token68, which has no meaning here.
-            _ = take(&rest) { $0 == UInt8(ascii: "=") || $0 == 0x20 || $0 == 0x09 }
-            let text = rest.first == UInt8(ascii: "\"") ? quoted(&rest) : take(&rest) { !" \t,".utf8.contains($0) }
+            _ = take(&rest) { Octet.isBlank($0) || $0 == UInt8(ascii: "=") }
+            let text =
+                rest.first == UInt8(ascii: "\"")
+                ? quoted(&rest) : take(&rest) { !Octet.isBlank($0) && $0 != UInt8(ascii: ",") }
             if word == "error", !result.isEmpty {
                 result[result.count - 1].error = String(decoding: text, as: UTF8.self)
             }
         }
     }
 
-    private static func take(_ rest: inout ArraySlice<UInt8>, while belongs: (UInt8) -> Bool) -> [UInt8] {
-        let part = rest.prefix(while: belongs)
-        rest = rest.dropFirst(part.count)
-        return Array(part)
+    /// What stands between a parameter's name and its value, or before a value that is quoted.
+    private static func isValueMark(_ octet: UInt8) -> Bool {
+        octet == UInt8(ascii: "=") || octet == UInt8(ascii: "\"")
     }
 
-    private static func quoted(_ rest: inout ArraySlice<UInt8>) -> [UInt8] {
+    private static func take(_ rest: inout ArraySlice<UInt8>, while belongs: (UInt8) -> Bool) -> ArraySlice<UInt8> {
+        let part = rest.prefix(while: belongs)
+        rest = rest[part.endIndex...]
+        return part
+    }
+
+    private static func quoted(_ rest: inout ArraySlice<UInt8>) -> ArraySlice<UInt8> {
         var text: [UInt8] = []
         rest = rest.dropFirst()
         while let byte = rest.popFirst(), byte != UInt8(ascii: "\"") {
@@ -48,6 +58,6 @@ struct AuthenticationChallenge: Equatable {
                 text.append(byte)
             }
         }
-        return text
+        return text[...]
     }
 }

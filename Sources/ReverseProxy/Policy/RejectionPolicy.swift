@@ -1,4 +1,5 @@
 import Credentials
+import HTTP1
 import Support
 
 /// Decides whether a response means "token rejected".
@@ -39,34 +40,34 @@ public final class RejectionPolicy: Sendable {
         }
 
         /// The media type in lower case, without parameters.
-        private var essence: Substring {
-            let text = (type ?? "").lowercased()
-            let essence = text.prefix { $0 != ";" }.drop { $0 == " " || $0 == "\t" }
-            return essence.prefix { $0 != " " && $0 != "\t" }
+        private var essence: String {
+            let essence = (type ?? "").utf8.prefix { $0 != UInt8(ascii: ";") }.drop(while: Octet.isBlank)
+            return String(decoding: essence.prefix { !Octet.isBlank($0) }.map(Octet.lowercase), as: UTF8.self)
         }
 
         private var isReadable: Bool {
-            ["", "identity", "gzip", "x-gzip"].contains((encoding ?? "").lowercased())
+            encoding.map { ["", "identity", "gzip", "x-gzip"].contains($0.lowercased()) } ?? true
         }
 
-        fileprivate var isJSON: Bool { essence == "application/json" || essence.hasSuffix("+json") }
+        /// Bodies that are sequences of records, possibly endless: none of them is held.
+        private static let framed: Set<String> = [
+            "text/event-stream", "application/stream+json", "application/json-seq", "application/x-ndjson",
+            "application/ndjson", "application/jsonl", "application/x-jsonl", "application/jsonlines",
+            "application/x-jsonlines", "application/json-lines", "application/x-json-stream",
+        ]
 
-        /// The body is a sequence of records, possibly endless: none of it is held.
-        fileprivate var isStream: Bool {
-            let essence = essence
-            let framed: Set<Substring> = [
-                "text/event-stream", "application/stream+json", "application/json-seq", "application/x-ndjson",
-                "application/ndjson", "application/jsonl", "application/x-jsonl", "application/jsonlines",
-                "application/x-jsonlines", "application/json-lines", "application/x-json-stream",
-            ]
-            return framed.contains(essence) || essence.hasSuffix("+json-seq") || essence.hasPrefix("multipart/")
+        private static func isStream(_ essence: String) -> Bool {
+            framed.contains(essence) || essence.hasSuffix("+json-seq") || essence.hasPrefix("multipart/")
                 || essence.hasPrefix("application/grpc")
         }
 
         /// Whether a rule on bodies examines it.
         fileprivate func isLookedInto(_ status: Int) -> Bool {
             // A success is not delayed to look for an error in a body that cannot contain one, nor is a partial body.
-            isThere && isReadable && !isStream && status != 206 && (isJSON || status >= 300)
+            guard isThere, isReadable, status != 206 else { return false }
+            let essence = essence
+            let isJSON = essence == "application/json" || essence.hasSuffix("+json")
+            return (isJSON || status >= 300) && !Self.isStream(essence)
         }
     }
 
@@ -82,6 +83,7 @@ public final class RejectionPolicy: Sendable {
 
     /// The rules that the head does not contradict.
     private func rules(about status: Int, _ values: [String]) -> [SessionConfiguration.Rejection] {
+        guard concerns(status: status) else { return [] }
         let challenges = values.flatMap(AuthenticationChallenge.parse)
         let isAboutMore = Self.areAboutMore(challenges)
         return rules.filter { rule in
@@ -118,7 +120,8 @@ public final class RejectionPolicy: Sendable {
 
     /// Decides about the whole body.
     public func isRejected(status: Int, challenges: [String], body: [UInt8]) -> Bool {
-        guard let json = JSONValue(lenient: body) else { return false }
-        return rules(about: status, challenges).contains { $0.body?.isMet(by: json) ?? false }
+        let bodies = rules(about: status, challenges).compactMap(\.body)
+        guard !bodies.isEmpty, let json = JSONValue(lenient: body) else { return false }
+        return bodies.contains { $0.isMet(by: json) }
     }
 }

@@ -54,14 +54,16 @@ public enum ExpiryReader {
 
     /// The length of a span in seconds; nil if it is implausible (`TokenLife`).
     public static func span(_ value: JSONValue?, unit: Unit = .seconds) -> Int? {
-        if case .string(let text) = value, let seconds = clockSpan(trimmed(text)) { return usable(Double(seconds)) }
+        if case .string(let text) = value, let seconds = clockSpan(Octet.trimmed(text)) {
+            return usable(Double(seconds))
+        }
         return number(value).flatMap { usable($0 * unit.inSeconds) }
     }
 
     /// The seconds until a moment; nil if they are implausible. `wall` is the current time, in seconds since 1970.
     public static func remaining(_ value: JSONValue?, wall: Int) -> Int? {
         if case .string(let text) = value {
-            let text = trimmed(text)
+            let text = Octet.trimmed(text)
             if let seconds = clockSpan(text) { return usable(Double(seconds)) }
             if let moment = date(text) { return usable(Double(moment) - Double(wall)) }
         }
@@ -77,7 +79,7 @@ public enum ExpiryReader {
         switch value {
         case .number(let text): return Double(text)
         case .string(let text):
-            let text = trimmed(text)
+            let text = Octet.trimmed(text)
             let parts = text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
             guard (1...2).contains(parts.count), parts.allSatisfy({ !$0.isEmpty && $0.allSatisfy(Octet.isDigit) })
             else { return nil }
@@ -114,13 +116,6 @@ public enum ExpiryReader {
         guard let offset = rest.zone(), rest.isAtEnd else { return nil }
         let secondOfDay = hour * 3600 + minute * 60 + second
         return UTCTime.seconds(year: year, month: month, day: day, secondOfDay: secondOfDay).map { $0 - offset }
-    }
-
-    private static func trimmed(_ text: String) -> String {
-        String(
-            decoding: text.utf8.drop(while: Octet.isBlank).reversed().drop(while: Octet.isBlank).reversed(),
-            as: UTF8.self
-        )
     }
 }
 

@@ -24,14 +24,9 @@ public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 
     } catch {
         fatalError("\(error)")
     }
+    ReachedCounters.announceReached()
     return 0
 }
-
-/// Takes the place of libFuzzer's own function (`--wrap` in Package.swift). Two variables of 64 bits that are compared are
-/// in Swift nearly always an index and a bound: hints that say nothing, and a quarter of the time. Comparisons with
-/// constants are still hints.
-@_cdecl("__wrap___sanitizer_cov_trace_cmp8")
-public func ignoreComparison(_ left: UInt64, _ right: UInt64) {}
 
 // The package manager renames an executable's `main`.
 @_cdecl("Fuzz_main")
@@ -39,6 +34,8 @@ public func fuzzMain(
     _ argc: Int32,
     _ argv: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
 ) -> Int32 {
+    let isMerge = CommandLine.arguments.contains { $0.hasPrefix("-merge") || $0.hasPrefix("-set_cover_merge") }
+    ReachedCounters.begin(whole: isMerge)
     var argc = argc
     var argv = argv
     return runDriver(&argc, &argv, testOneInput)
