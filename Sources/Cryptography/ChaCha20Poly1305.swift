@@ -1,15 +1,15 @@
 import CCrypto
 
-/// Authenticated encryption with associated data by ChaCha20 and Poly1305 (RFC 8439 section 2.8). What is sealed is the
-/// nonce of 12 octets, what is encrypted, and the tag of 16.
+/// Authenticated encryption with associated data by ChaCha20 and Poly1305 (RFC 8439 section 2.8). A sealed text is the
+/// nonce (12 octets), the ciphertext and the tag (16 octets).
 public enum ChaCha20Poly1305 {
     static let nonceCount = 12
     static let tagCount = 16
-    /// How many octets longer what is sealed is.
+    /// How many octets a sealed text is longer than its plaintext.
     public static let overhead = nonceCount + tagCount
     public static let keyCount = 32
 
-    /// Seals under a random nonce. `key` has 32 octets.
+    /// Seals with a random nonce. `key` must have 32 octets.
     public static func seal(
         _ bytes: [UInt8],
         with key: SymmetricKey,
@@ -18,7 +18,7 @@ public enum ChaCha20Poly1305 {
         try seal(bytes, with: key, nonce: Random.bytes(nonceCount), authenticating: data)
     }
 
-    /// The same under a nonce that has sealed nothing else with this key.
+    /// Seals with that nonce, which must not have been used with this key before.
     static func seal(
         _ bytes: [UInt8],
         with key: SymmetricKey,
@@ -37,7 +37,7 @@ public enum ChaCha20Poly1305 {
         }
     }
 
-    /// What was sealed. Throws `forged` unless it is, under this key and with these data.
+    /// The plaintext. Throws `forged` unless it was sealed with this key and these data.
     public static func open(
         _ sealed: [UInt8],
         with key: SymmetricKey,
@@ -54,7 +54,7 @@ public enum ChaCha20Poly1305 {
             do throws(CryptographyError) {
                 try unsafe finish(context)
             } catch {
-                // Nobody may see what was not authenticated.
+                // Unauthenticated plaintext must not remain in memory.
                 OpenSSL.cleanse(&opened)
                 throw .forged
             }
@@ -64,7 +64,7 @@ public enum ChaCha20Poly1305 {
 
     // MARK: Steps
 
-    /// The caller frees what is returned.
+    /// The caller frees the result.
     private static func begin(
         _ key: SymmetricKey,
         _ nonce: [UInt8],
@@ -96,7 +96,7 @@ public enum ChaCha20Poly1305 {
         try OpenSSL.require(unsafe EVP_CipherUpdate(context, nil, &count, data, length))
     }
 
-    /// Encrypts or decrypts. A stream cipher: as many octets come out.
+    /// Encrypts or decrypts. The length stays the same, as with any stream cipher.
     private static func pass(_ bytes: [UInt8], _ context: OpaquePointer) throws(CryptographyError) -> [UInt8] {
         guard !bytes.isEmpty else { return [] }
         var result = [UInt8](repeating: 0, count: bytes.count)
@@ -107,10 +107,10 @@ public enum ChaCha20Poly1305 {
         return result
     }
 
-    /// Makes the tag, or compares it.
+    /// Creates the tag, or compares it.
     private static func finish(_ context: OpaquePointer) throws(CryptographyError) {
         var count: Int32 = 0
-        // Room for what a block cipher would have left.
+        // Space for a final block, which a stream cipher never has.
         var rest = [UInt8](repeating: 0, count: 16)
         try OpenSSL.require(unsafe EVP_CipherFinal_ex(context, &rest, &count))
         guard count == 0 else { throw .unavailable }

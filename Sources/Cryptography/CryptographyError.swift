@@ -1,10 +1,10 @@
-/// Why something was not hashed, sealed, opened, read or signed. Says nothing of what was.
+/// Why hashing, sealing, opening, signing or reading a key failed. Contains nothing of the data.
 public enum CryptographyError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// OpenSSL does not do it: no memory, or its configuration leaves the algorithm out.
+    /// OpenSSL cannot do it: it has no memory, or its configuration excludes the algorithm.
     case unavailable
-    /// What was to be opened was changed, or sealed with another key or other associated data.
+    /// The sealed text was changed, or was sealed with another key or other associated data.
     case forged
-    /// A private key that is malformed, of a kind or size that is not taken, or whose parts do not belong together.
+    /// The private key is malformed, has an unsupported kind or size, or its parts do not match.
     case unusableKey
 
     public var description: String {

@@ -1,12 +1,12 @@
 import CCrypto
 
-/// What keys of the curve P-256 and their signatures are checked and written by.
+/// Checks keys of the curve P-256, and converts their signatures.
 enum EllipticCurve {
     private static let numberCount = 32
 
-    /// Whether an `EVP_PKEY` of kind EC is one of P-256, by its name, and its parts belong together.
+    /// Whether an `EVP_PKEY` of kind EC is on the named curve P-256, and its parts match.
     static func isUsable(_ key: OpaquePointer) -> Bool {
-        // Parameters that are spelt out may be those of a curve that only looks like it.
+        // Explicit parameters could define a different curve that looks the same.
         guard unsafe text(OSSL_PKEY_PARAM_GROUP_NAME, of: key) == "prime256v1",
             unsafe text(OSSL_PKEY_PARAM_EC_ENCODING, of: key) == "named_curve",
             let context = unsafe EVP_PKEY_CTX_new_from_pkey(nil, key, nil)
@@ -21,7 +21,7 @@ enum EllipticCurve {
         return String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
 
-    /// R and S, 32 octets each (RFC 7518 section 3.4), of a signature in DER.
+    /// R and S, 32 octets each (RFC 7518 section 3.4), of a DER signature.
     static func numbers(of der: [UInt8]) throws(CryptographyError) -> [UInt8] {
         let parsed = unsafe der.withUnsafeBufferPointer { buffer in
             var start = buffer.baseAddress
@@ -40,12 +40,13 @@ enum EllipticCurve {
         return count == Int32(numberCount) ? bytes : nil
     }
 
-    /// The same signature in DER; nil where it is none. Two integers (X.690 section 8.3), of which neither is long.
+    /// The same signature in DER; nil if `numbers` is not one. Two integers (X.690 section 8.3), both with short
+    /// lengths.
     static func encoded(_ numbers: [UInt8]) -> [UInt8]? {
         guard numbers.count == 2 * numberCount else { return nil }
         let integers = [numbers.prefix(numberCount), numbers.suffix(numberCount)].flatMap { number -> [UInt8] in
             var digits = Array(number.drop { $0 == 0 })
-            // Positive, and one octet at least.
+            // A positive integer has at least one octet, and no leading one bit.
             if digits.first.map({ $0 >= 0x80 }) ?? true { digits.insert(0, at: 0) }
             return [0x02, UInt8(digits.count)] + digits
         }

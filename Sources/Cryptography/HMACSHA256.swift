@@ -2,7 +2,7 @@ import CCrypto
 
 /// HMAC with SHA-256 (RFC 2104).
 public enum HMACSHA256 {
-    /// The 32 octets that authenticate a message.
+    /// The 32-octet authentication code of a message.
     public static func code(of message: [UInt8], by key: SymmetricKey) throws(CryptographyError) -> [UInt8] {
         try OpenSSL.call { () throws(CryptographyError) in
             try unsafe key.withBytes { (key) throws(CryptographyError) in
@@ -30,15 +30,15 @@ public enum HMACSHA256 {
     }
 }
 
-/// Keys that are derived from a key: HKDF with SHA-256 (RFC 5869).
+/// Derives keys from a key: HKDF with SHA-256 (RFC 5869).
 public enum HKDFSHA256 {
-    /// A key of 32 octets, which are one block of the expansion.
+    /// A key of 32 octets, which is one block of the expansion.
     public static func key(
         from secret: SymmetricKey,
         salt: [UInt8],
         info: [UInt8]
     ) throws(CryptographyError) -> SymmetricKey {
-        // No salt is one of zeros (section 2.2), which is what HMAC makes of an empty key.
+        // A missing salt counts as zeros (section 2.2), as HMAC treats an empty key.
         let salt = SymmetricKey(salt.isEmpty ? [UInt8](repeating: 0, count: SHA256.count) : salt)
         var extracted = try unsafe secret.withBytes { (secret) throws(CryptographyError) in
             try HMACSHA256.code(of: unsafe Array(secret), by: salt)

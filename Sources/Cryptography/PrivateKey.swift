@@ -1,11 +1,11 @@
 import CCrypto
 
-/// A private key that signs with SHA-256, as JSON Web Signatures want it (RFC 7518 sections 3.3 and 3.4): one of RSA
-/// (RS256), or of the curve P-256 (ES256). In no description is anything of it; OpenSSL overwrites it when nobody holds
-/// it any more.
+/// A private key that signs with SHA-256, as JSON Web Signatures require (RFC 7518 sections 3.3 and 3.4): RSA (RS256),
+/// or the curve P-256 (ES256). Its descriptions show nothing of it; OpenSSL overwrites it when the last reference is
+/// released.
 ///
-/// Each is checked when it is read: an RSA key has 2048 to 8192 bits and verifies what it signs; one of P-256 lies on
-/// the curve, with the public key that belongs to it.
+/// Keys are checked when they are read: an RSA key must have 2048 to 8192 bits and verify its own signature; a P-256
+/// key must be on the curve and match its public key.
 @safe
 public final class PrivateKey: Sendable, CustomStringConvertible, CustomReflectable {
     public enum Kind: Equatable, Sendable {
@@ -14,14 +14,15 @@ public final class PrivateKey: Sendable, CustomStringConvertible, CustomReflecta
     }
 
     public let kind: Kind
-    /// An `EVP_PKEY`, freed with this. Never changed: threads may sign with it at once (openssl-threads(7)).
+    /// An `EVP_PKEY`, freed with this object. Never changed, so that several threads can sign with it at once
+    /// (openssl-threads(7)).
     private nonisolated(unsafe) let key: OpaquePointer
 
-    /// Takes the key over.
+    /// Takes ownership of the key.
     private init(_ key: OpaquePointer, _ kind: Kind) throws(CryptographyError) {
         unsafe self.key = key
         self.kind = kind
-        // From here on the deinitialiser frees it, whatever is thrown.
+        // From here on `deinit` frees it, even after an error.
         switch kind {
         case .rsa:
             guard unsafe RSANumbers.areUsable(key) else { throw .unusableKey }
@@ -38,7 +39,7 @@ public final class PrivateKey: Sendable, CustomStringConvertible, CustomReflecta
         unsafe EVP_PKEY_free(key)
     }
 
-    /// Reads PEM of PKCS #1, PKCS #8 (RFC 5958) or SEC 1 (RFC 5915), which no pass phrase protects.
+    /// Reads PEM in the form of PKCS #1, PKCS #8 (RFC 5958) or SEC 1 (RFC 5915), without a pass phrase.
     public convenience init(pem: String) throws(CryptographyError) {
         let bytes = Array(pem.utf8)
         try unsafe self.init { () throws(CryptographyError) in
@@ -48,7 +49,7 @@ public final class PrivateKey: Sendable, CustomStringConvertible, CustomReflecta
         }
     }
 
-    /// `d` of a JSON Web Key of P-256 (RFC 7518 section 6.2.2.1): 32 octets. What belongs to it is computed.
+    /// `scalar` is `d` of a P-256 JSON Web Key (RFC 7518 section 6.2.2.1), 32 octets. The public key is computed.
     public convenience init(p256 scalar: [UInt8]) throws(CryptographyError) {
         guard scalar.count == 32 else { throw .unusableKey }
         // ECPrivateKey of RFC 5915: version 1, the scalar, and the name of the curve.
@@ -61,7 +62,7 @@ public final class PrivateKey: Sendable, CustomStringConvertible, CustomReflecta
         }
     }
 
-    /// The numbers of a JSON Web Key of RSA (RFC 7518 section 6.3).
+    /// The numbers of an RSA JSON Web Key (RFC 7518 section 6.3).
     public convenience init(rsa numbers: RSANumbers) throws(CryptographyError) {
         try unsafe self.init { () throws(CryptographyError) in unsafe (try numbers.makeKey(), .rsa) }
     }
@@ -74,7 +75,7 @@ public final class PrivateKey: Sendable, CustomStringConvertible, CustomReflecta
         try unsafe self.init(key, kind)
     }
 
-    /// Nil where it is none of `kind`. The caller frees the key. Asks nobody for a pass phrase: none was set.
+    /// Nil if the octets are not a key of `kind`. The caller frees the key. Never asks for a pass phrase.
     private static func decode(_ bytes: [UInt8], _ form: String, _ kind: String) -> OpaquePointer? {
         var key: OpaquePointer?
         let pair = ccrypto_key_pair()
@@ -96,7 +97,8 @@ public final class PrivateKey: Sendable, CustomStringConvertible, CustomReflecta
 
     // MARK: Signing
 
-    /// The signature of a message: of RSA, PKCS #1 v1.5, as long as the modulus; of P-256, both numbers, 32 octets each.
+    /// Signs a message. An RSA signature (PKCS #1 v1.5) is as long as the modulus; a P-256 signature is R and S, 32
+    /// octets each.
     public func signature(of message: [UInt8]) throws(CryptographyError) -> [UInt8] {
         try OpenSSL.call { () throws(CryptographyError) in
             guard let context = unsafe EVP_MD_CTX_new() else { throw .unavailable }
@@ -112,7 +114,7 @@ public final class PrivateKey: Sendable, CustomStringConvertible, CustomReflecta
         }
     }
 
-    /// Whether this key has signed the message.
+    /// Whether `signature` is this key's signature of the message.
     public func verifies(_ signature: [UInt8], of message: [UInt8]) -> Bool {
         defer { ERR_clear_error() }
         guard let encoded = kind == .rsa ? signature : EllipticCurve.encoded(signature),

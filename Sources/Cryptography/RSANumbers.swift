@@ -1,6 +1,6 @@
 import CCrypto
 
-/// The numbers of an RSA key (RFC 7518 section 6.3), in big-endian order. A secret.
+/// The numbers of an RSA key (RFC 7518 section 6.3), big-endian. A secret.
 public struct RSANumbers: Sendable, CustomStringConvertible, CustomReflectable {
     public var modulus: [UInt8]
     public var exponent: [UInt8]
@@ -16,16 +16,16 @@ public struct RSANumbers: Sendable, CustomStringConvertible, CustomReflectable {
     // MARK: Bounds
 
     private static let bits: ClosedRange<Int32> = 2048...8192
-    /// More make verifying slow, and are what nobody has.
+    /// Larger exponents make verifying slow, and are not used in practice.
     private static let exponentBits: ClosedRange<Int32> = 2...33
 
-    /// Their names as OpenSSL has them (EVP_PKEY-RSA(7)).
+    /// OpenSSL's names for them (EVP_PKEY-RSA(7)).
     private static let names: [StaticString] = [
         "n", "e", "d", "rsa-factor1", "rsa-factor2", "rsa-exponent1", "rsa-exponent2", "rsa-coefficient1",
     ]
 
-    /// Whether an `EVP_PKEY` of kind RSA has numbers of a size that is taken, so that signing takes no longer than it
-    /// should. Whether they belong together shows when it signs.
+    /// Whether the numbers of an `EVP_PKEY` of kind RSA have supported sizes, so that signing takes a bounded time.
+    /// Whether they match is tested by signing.
     static func areUsable(_ key: OpaquePointer) -> Bool {
         guard let n = unsafe Number(key, names[0]), let e = unsafe Number(key, names[1]),
             let d = unsafe Number(key, names[2]), bits.contains(n.bits), n.isOdd,
@@ -34,17 +34,17 @@ public struct RSANumbers: Sendable, CustomStringConvertible, CustomReflectable {
         for name in names[3...] {
             if let number = unsafe Number(key, name), number.bits > n.bits { return false }
         }
-        // More than two primes are of no use to anybody (RFC 8017 section 3).
+        // Keys of more than two primes (RFC 8017 section 3) are not supported.
         return unsafe Number(key, "rsa-factor3") == nil
     }
 
     /// One number of a key.
     @safe
     private struct Number: ~Copyable {
-        /// A `BIGNUM`, overwritten and freed with this.
+        /// A `BIGNUM`, overwritten and freed with this object.
         private let value: OpaquePointer
 
-        /// Nil where the key does not have it.
+        /// Nil if the key does not have it.
         init?(_ key: OpaquePointer, _ name: StaticString) {
             var number: OpaquePointer?
             guard unsafe EVP_PKEY_get_bn_param(key, RSANumbers.pointer(name), &number) == 1, let number = unsafe number
@@ -69,13 +69,13 @@ public struct RSANumbers: Sendable, CustomStringConvertible, CustomReflectable {
 
     // MARK: A key
 
-    /// An `EVP_PKEY` of these numbers, which the caller frees. Nothing is checked but how long they are.
+    /// An `EVP_PKEY` of these numbers, which the caller frees. Checks only their lengths.
     func makeKey() throws(CryptographyError) -> OpaquePointer {
         let numbers = [modulus, exponent, privateExponent]
         guard numbers.allSatisfy({ !$0.isEmpty && $0.count <= Int(Self.bits.upperBound) / 8 + 1 }) else {
             throw .unusableKey
         }
-        // As this machine has its numbers (OSSL_PARAM(3)).
+        // In this machine's byte order (OSSL_PARAM(3)).
         #if _endian(little)
         var octets = numbers.flatMap { $0.reversed() }
         #else

@@ -1,12 +1,12 @@
 import CCrypto
 
-/// SHA-256 (FIPS 180-4) of what comes in pieces. Used by one thread at a time.
+/// SHA-256 (FIPS 180-4), for input in several parts. Not for concurrent use.
 @safe
 public final class SHA256 {
-    /// Octets of a hash.
+    /// The length of a hash in octets.
     public static let count = 32
 
-    /// An `EVP_MD_CTX`, freed with this.
+    /// An `EVP_MD_CTX`, freed with this object.
     private let context: OpaquePointer
     private var isFinished = false
 
@@ -32,7 +32,7 @@ public final class SHA256 {
         }
     }
 
-    /// The hash of all that came. Once; afterwards this takes nothing any more.
+    /// The hash of the whole input. Call once, last.
     public func finish() throws(CryptographyError) -> [UInt8] {
         guard !isFinished else { throw .unavailable }
         isFinished = true

@@ -1,10 +1,10 @@
 import CCrypto
 
-/// A key that seals and opens, or authenticates. Its octets are overwritten when nobody holds it any more, and are in
-/// no description of it.
+/// A key that seals and opens, or authenticates. Its octets are overwritten when the last reference is released, and no
+/// description shows them.
 @safe
 public final class SymmetricKey: Sendable, CustomStringConvertible, CustomReflectable {
-    /// Overwritten and freed with this; never changed before.
+    /// Overwritten and freed with this object; never changed before.
     private nonisolated(unsafe) let storage: UnsafeMutableRawBufferPointer
 
     public init(_ bytes: [UInt8]) {
@@ -12,7 +12,7 @@ public final class SymmetricKey: Sendable, CustomStringConvertible, CustomReflec
         unsafe storage.copyBytes(from: bytes)
     }
 
-    /// A new one, of the system's random numbers (getrandom(2)).
+    /// A new random key (getrandom(2)).
     public convenience init(randomCount count: Int) {
         var bytes = Random.bytes(count)
         self.init(bytes)
@@ -26,7 +26,7 @@ public final class SymmetricKey: Sendable, CustomStringConvertible, CustomReflec
 
     var count: Int { unsafe storage.count }
 
-    /// The octets are `body`'s until it returns.
+    /// The octets are valid until `body` returns.
     func withBytes<Result>(
         _ body: (UnsafeRawBufferPointer) throws(CryptographyError) -> Result
     ) throws(CryptographyError) -> Result {
@@ -37,7 +37,7 @@ public final class SymmetricKey: Sendable, CustomStringConvertible, CustomReflec
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
-/// The system's random numbers (getrandom(2)).
+/// Random octets of the system (getrandom(2)).
 public enum Random {
     public static func bytes(_ count: Int) -> [UInt8] {
         var generator = SystemRandomNumberGenerator()

@@ -1,6 +1,6 @@
 public import Credentials
 
-/// What stands in place of a secret.
+/// The replacement for a secret.
 public enum RedactionMark: Sendable, Equatable {
     case redacted
     case token(Generation)

@@ -1,12 +1,12 @@
 public import Credentials
 import HTTP1
 
-/// Takes what is secret out of what was recorded, before it is kept. Pure.
+/// Removes secrets from recorded exchanges before they are stored. Pure.
 ///
-/// `‹redacted›` stands for what is secret by its name, `‹token, generation N›` for a token that is known, wherever it
-/// is: as it is, percent-encoded, escaped, in base64. No other octet changes. Time grows with the text alone.
+/// `‹redacted›` replaces values with secret names, and `‹token, generation N›` a known token wherever it occurs: plain,
+/// percent-encoded, escaped, or in base64. All other octets stay the same. Takes linear time.
 public struct Redactor: Sendable {
-    /// A token by which requests go or went, and the number that people see.
+    /// A token that requests carry or carried, and its number for people.
     public struct KnownToken: Sendable, Equatable {
         public var generation: Generation
         public var value: [UInt8]
@@ -17,7 +17,7 @@ public struct Redactor: Sendable {
         }
     }
 
-    /// What is left of a text, and what was taken out: `field Cookie`, `query token`, `/password`, `value`.
+    /// A redacted text, and what was removed: `field Cookie`, `query token`, `/password`, `value`.
     public struct Redacted: Equatable, Sendable {
         public var octets: [UInt8]
         public var redactions: [String]
@@ -31,8 +31,8 @@ public struct Redactor: Sendable {
     private let secrets: SecretFinder
     private let isSecretField: @Sendable (String) -> Bool
 
-    /// `tokens` are those of lately; `secrets` further values that are shown nowhere; `isSecretField` decides by a
-    /// field's name. Values of less than eight octets are not looked for.
+    /// `tokens` are the recent ones, and `secrets` other values to remove everywhere. `isSecretField` decides by a
+    /// field's name. Values of less than eight octets are not searched for.
     public init(tokens: [KnownToken], secrets: [[UInt8]], isSecretField: @escaping @Sendable (String) -> Bool) {
         self.secrets = SecretFinder(tokens: tokens, secrets: secrets)
         self.isSecretField = isSecretField
@@ -40,7 +40,7 @@ public struct Redactor: Sendable {
 
     // MARK: Targets
 
-    /// The target without the values of its secret parameters, and without known secrets.
+    /// The target without the values of secret parameters, and without known secrets.
     public func target(_ target: [UInt8]) -> Redacted {
         var findings = Findings()
         find(inTarget: target, into: &findings)
@@ -64,7 +64,7 @@ public struct Redactor: Sendable {
 
     // MARK: Fields
 
-    /// The field's value without what is secret in it, or by its name.
+    /// The field's value without secrets; without all of it, if the name is secret.
     public func field(_ name: [UInt8], _ value: [UInt8]) -> Redacted {
         let shown = String(decoding: name.prefix(Findings.maxName), as: UTF8.self)
         let reason = Findings.Reason.name("field \(shown)")
@@ -89,13 +89,13 @@ public struct Redactor: Sendable {
 
     // MARK: Bodies
 
-    /// A WebSocket's message, or an event, without what is secret in it.
+    /// A WebSocket message, or an event, without secrets.
     public func message(_ octets: [UInt8], isComplete: Bool = true) -> [UInt8] {
         text(octets, type: nil, isComplete: isComplete).octets
     }
 
-    /// A text of that media type without what is secret in it. What is left of the beginning of a text is the beginning
-    /// of what is left of it all.
+    /// A text of that media type without secrets. The result for a prefix of a text is a prefix of the result for the
+    /// whole text.
     public func text(_ octets: [UInt8], type: String?, isComplete: Bool = true) -> Redacted {
         var findings = Findings()
         let view = TextView(octets)
@@ -115,7 +115,7 @@ public struct Redactor: Sendable {
         findByValue(view, isEnded: isComplete, into: &findings)
         guard isComplete || !findings.isEmpty else { return Redacted(octets: octets, redactions: []) }
         var redacted = findings.applied(to: octets)
-        // Names come from outside, too.
+        // Names are foreign text, too.
         redacted.redactions = redacted.redactions.map(clean)
         return redacted
     }
@@ -134,7 +134,7 @@ public struct Redactor: Sendable {
 
     // MARK: By value
 
-    /// Finds known secrets, and what has the form of a token, in every spelling.
+    /// Finds known secrets and token-shaped values, in every encoding.
     private func findByValue(_ view: TextView, isEnded: Bool, into findings: inout Findings) {
         look(at: view, isEnded: isEnded, into: &findings)
         for encoding in [TextView.Encoding.escape, .percent, .wide] {
@@ -150,7 +150,7 @@ public struct Redactor: Sendable {
         }
     }
 
-    /// One spelling.
+    /// Searches one decoding of the text.
     private func look(at view: TextView, isEnded: Bool, into findings: inout Findings) {
         view.octets.withUnsafeBufferPointer { octets in
             let pending = secrets.find(in: octets) { findings.add($0, in: view, .value, $1) }
@@ -162,7 +162,7 @@ public struct Redactor: Sendable {
     }
 }
 
-/// How a body is looked into.
+/// How a body is searched.
 private enum MediaKind {
     case json, form, events, other
     case multipart(boundary: [UInt8])
@@ -172,7 +172,7 @@ private enum MediaKind {
     private static let eventsType = Array("text/event-stream".utf8)
 
     init(_ type: String?, _ octets: [UInt8]) {
-        // In octets: text is slow to search, and this is asked of every body.
+        // As octets, because each body needs this, and searching text is slow.
         let name = (type ?? "").utf8.prefix { $0 != UInt8(ascii: ";") }
             .filter { $0 != Octet.space && $0 != Octet.tab }
             .map(Octet.lowercase)

@@ -1,11 +1,11 @@
 import Credentials
 
-/// Finds known secrets in octets: as they are, and in base64 and base64url at each of the three offsets that a secret
-/// within a longer text may have there.
+/// Finds known secrets in octets, plain and in base64 and base64url, at each of the three offsets that a secret can
+/// have in an encoded text.
 ///
-/// An automaton of Aho and Corasick: time grows with the text alone, whatever the secrets and the text are. Immutable.
+/// An Aho-Corasick automaton: takes linear time, whatever the secrets and the text are. Immutable.
 final class SecretFinder: Sendable {
-    /// Shorter ones, in octets, would turn up by chance.
+    /// The minimum length in octets. Shorter secrets would match by chance.
     static let minLength = 8
 
     private struct Needle {
@@ -27,12 +27,12 @@ final class SecretFinder: Sendable {
 
     private static let none: UInt16 = 256
     private static let firstTable: UInt16 = 512
-    /// More would not have numbers. No book of tokens holds so many.
+    /// The maximum number of needles, which have 16-bit numbers. There are never so many tokens.
     private static let maxNeedles = 10_000
 
     init(tokens: [Redactor.KnownToken], secrets: [[UInt8]]) {
         var builder = Builder()
-        // Of two with the same value, the younger generation counts.
+        // Of two tokens with one value, the later generation counts.
         for token in tokens.sorted(by: { $0.generation > $1.generation }) {
             builder.addAll(of: token.value, .token(token.generation))
         }
@@ -46,8 +46,8 @@ final class SecretFinder: Sendable {
         needles = builder.needles
     }
 
-    /// Calls `found` with each place where one ends, in that order: of several that end there, the longest. Gives how
-    /// many of the last octets may be the beginning of one.
+    /// Calls `found` for each match, in the order of their ends; of several with one end, for the longest. Returns how
+    /// many of the last octets may begin a match.
     func find(in text: UnsafeBufferPointer<UInt8>, _ found: (Range<Int>, Findings.Mark) -> Void) -> Int {
         guard !needles.isEmpty else { return 0 }
         let state = next.withUnsafeBufferPointer { next in
@@ -70,7 +70,7 @@ final class SecretFinder: Sendable {
         return Int(depth[state])
     }
 
-    /// The state behind one more octet.
+    /// The state after another octet.
     @inline(__always)
     private static func step(
         from state: Int,
@@ -110,10 +110,11 @@ final class SecretFinder: Sendable {
             }
         }
 
-        /// What is the same in base64 whatever stands around the octets, that many octets after a group's beginning.
+        /// The part of the base64 form that does not depend on the surrounding octets, for a secret at that offset in a
+        /// group.
         private static func base64(_ octets: [UInt8], _ offset: Int) -> [UInt8] {
             let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-            // Bits that belong to the octet before, and then to it.
+            // The bits of the preceding octet, then those that are left over.
             var pending = offset * 8 % 6
             var isForeign = pending > 0
             var bits: UInt32 = 0
@@ -177,7 +178,7 @@ final class SecretFinder: Sendable {
             return new
         }
 
-        /// Sets where each state goes on when nothing leads on from it, shorter ones first.
+        /// Sets the state to continue with if no transition matches, shorter prefixes first.
         mutating func link() {
             var queue = [0]
             var first = 0

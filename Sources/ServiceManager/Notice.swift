@@ -1,19 +1,19 @@
 import Platform
 
-/// What a service manager is told, as sd_notify(3) words it. Statuses are for people, and hold no secret.
+/// A notice to a service manager, in the form of sd_notify(3). Statuses are for people, and contain no secret.
 public enum Notice: Sendable, Equatable {
-    /// It serves, from now on or again.
+    /// It serves, for the first time or again.
     case ready(status: String)
-    /// The configuration is read again; `ready` follows, whatever comes of it. Microseconds of CLOCK_MONOTONIC.
+    /// It reads its configuration again; `ready` follows in any case. `at` is in microseconds of CLOCK_MONOTONIC.
     case reloading(at: UInt64)
-    /// It ends, and nothing has gone wrong if that lasts so many microseconds.
+    /// It ends, and may take `within` microseconds.
     case stopping(status: String, within: UInt64)
     case status(String)
 
-    /// How long a status can be, in octets. A manager reads 4096 of a message (PIPE_BUF), and shows a line.
+    /// The maximum length of a status in octets. Managers read 4096 octets of a message (PIPE_BUF), and show one line.
     static let maximumStatus = 512
 
-    /// The message: an assignment on each line.
+    /// The message, with one assignment per line.
     public var datagram: [UInt8] {
         let text =
             switch self {
@@ -26,7 +26,7 @@ public enum Notice: Sendable, Equatable {
         return Array(text.utf8)
     }
 
-    /// One line, of a bounded length: what would begin another assignment does not.
+    /// Limits the text to one line of bounded length, so that it cannot add an assignment.
     private static func line(_ text: String) -> String {
         var line = ""
         var length = 0

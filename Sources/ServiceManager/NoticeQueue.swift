@@ -1,16 +1,15 @@
-/// Notices that a busy manager has not taken yet, in their order. Bounded: what a later status says again is left out.
-/// Pure.
+/// Notices that a busy manager has not taken yet, in order. Bounded: a status is dropped if a later one follows. Pure.
 public struct NoticeQueue: Sendable {
     public private(set) var waiting: [Notice] = []
 
-    /// More than this of a manager that reads nothing is not kept.
+    /// The maximum length of the queue, for a manager that reads nothing.
     public static let maximum = 16
 
     public init() {}
 
     public var first: Notice? { waiting.first }
 
-    /// False, and nothing is kept any more, when there are too many.
+    /// Returns false, and drops the queue, if there are too many.
     public mutating func add(_ notice: Notice) -> Bool {
         if case .status(let status) = notice {
             switch waiting.last {
@@ -31,7 +30,7 @@ public struct NoticeQueue: Sendable {
         return true
     }
 
-    /// The first has been taken.
+    /// Removes the first notice after it was taken.
     public mutating func removeFirst() {
         if !waiting.isEmpty { waiting.removeFirst() }
     }

@@ -1,12 +1,12 @@
 import Platform
 
-/// Where a service manager listens for notices: `NOTIFY_SOCKET` (sd_notify(3)). A path from the root on, or an abstract
-/// name behind `@`, which is no file (unix(7)). Pure.
+/// The service manager's address for notices, `NOTIFY_SOCKET` (sd_notify(3)): an absolute path, or an abstract name
+/// after `@`, which is not a file (unix(7)). Pure.
 public struct NotifyAddress: Sendable, Equatable {
-    /// As `sockaddr_un.sun_path` has it: an abstract name begins with a zero.
+    /// The form in `sockaddr_un.sun_path`: an abstract name begins with a zero octet.
     let octets: [UInt8]
 
-    /// What is wrong with a value: a sentence without its subject and its end.
+    /// Why a value is invalid: a predicate without its subject and full stop.
     public struct Unusable: Error, Equatable, Sendable, CustomStringConvertible {
         public let description: String
     }
@@ -31,7 +31,7 @@ public struct NotifyAddress: Sendable, Equatable {
                     : "is neither a path from the root on nor @NAME"
             )
         }
-        // A path has a zero behind it.
+        // A path is followed by a zero octet.
         let length = octets.count + (octets[0] == UInt8(ascii: "/") ? 1 : 0)
         guard length <= Self.capacity else {
             throw Unusable(description: "is longer than the \(Self.capacity - 1) octets that a socket's name can have")

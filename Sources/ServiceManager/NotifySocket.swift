@@ -1,6 +1,6 @@
 public import Platform
 
-/// Sends notices to a service manager, and never waits for it.
+/// Sends notices to a service manager, without ever blocking.
 ///
 /// *Ownership*: owns its socket. *Threading*: any thread.
 public final class NotifySocket: Sendable {
@@ -9,12 +9,12 @@ public final class NotifySocket: Sendable {
 
     public enum Outcome: Sendable {
         case sent
-        /// The manager has not read what it was told before: the same may go later.
+        /// The manager has not read earlier notices. The same one may be sent later.
         case busy
         case failed(SystemError)
     }
 
-    /// Throws when the process may have no more descriptors.
+    /// Throws if no descriptor is available.
     public init(_ address: NotifyAddress) throws(SystemError) {
         self.address = address
         let number = Platform.socket(AF_UNIX, SystemConstant.datagramSocket, 0)
@@ -28,7 +28,7 @@ public final class NotifySocket: Sendable {
         var target = sockaddr_un()
         target.sun_family = sa_family_t(AF_UNIX)
         unsafe withUnsafeMutableBytes(of: &target.sun_path) { unsafe $0.copyBytes(from: address.octets) }
-        // An abstract name ends where the address does; the zero behind a path is there already.
+        // The end of an abstract name is that of the address; a path's final zero octet is already there.
         let start = MemoryLayout<sockaddr_un>.offset(of: \.sun_path)!
         let length = socklen_t(start + address.octets.count + (address.octets[0] == 0 ? 0 : 1))
         let bytes = notice.datagram

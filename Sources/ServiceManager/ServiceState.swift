@@ -1,27 +1,28 @@
-/// What a service manager has to be told, and when: a service starts, serves, reads its configuration again, ends.
+/// Decides which notices a service manager gets, while a service starts, serves, reloads and ends.
 ///
-/// `starting` leads to `serving`; that to `reloading`, and back; each of them to `stopping`, which is the end. Pure.
+/// `starting` leads to `serving`, which leads to `reloading` and back. Each of them leads to `stopping`, the final
+/// state. Pure.
 public enum ServiceState: Sendable, Equatable {
-    /// Nothing is said: the manager knows that much.
+    /// No notice is needed: the manager has started the service itself.
     case starting
-    /// With the status that the manager has.
+    /// `status` is the last one that the manager got.
     case serving(status: String)
-    /// So many reloads have begun and not ended: they are one for the manager, who was told last of one that was asked
-    /// for at `time`.
+    /// `count` reloads have begun and not ended, which are one reload to the manager. Its last notice was about the
+    /// reload requested at `time`.
     case reloading(count: Int, time: UInt64)
     case stopping
 
     public init() { self = .starting }
 
-    /// Requests are served.
+    /// Requests are served from now on.
     public mutating func served(_ status: String) -> Notice? {
         guard case .starting = self else { return nil }
         self = .serving(status: status)
         return .ready(status: status)
     }
 
-    /// `time` is when it was asked for, of CLOCK_MONOTONIC in microseconds. A manager that asks while another is under
-    /// way waits for a word that is younger than its signal.
+    /// `time` is when the reload was requested, in microseconds of CLOCK_MONOTONIC. A manager that requests another
+    /// reload meanwhile waits for a notice that is younger than its signal.
     public mutating func reloadBegan(at time: UInt64) -> Notice? {
         switch self {
         case .starting, .stopping: return nil
@@ -34,7 +35,7 @@ public enum ServiceState: Sendable, Equatable {
         }
     }
 
-    /// Whatever came of it.
+    /// The reload ended, whether or not it succeeded.
     public mutating func reloadEnded(_ status: String) -> Notice? {
         switch self {
         case .starting, .serving, .stopping: return nil
@@ -47,14 +48,14 @@ public enum ServiceState: Sendable, Equatable {
         }
     }
 
-    /// There may be something else to say of it. During a reload that comes with its end.
+    /// The status may have changed. During a reload, the notice at its end includes that.
     public mutating func changed(_ status: String) -> Notice? {
         guard case .serving(let known) = self, known != status else { return nil }
         self = .serving(status: status)
         return .status(status)
     }
 
-    /// It ends; all that is to be waited for lasts no longer than `within` microseconds.
+    /// The service ends, and takes `within` microseconds at most.
     public mutating func ends(_ status: String, within: UInt64) -> Notice? {
         guard self != .stopping else { return nil }
         self = .stopping

@@ -1,16 +1,16 @@
 public import Platform
 
-/// The sockets that a service manager has passed to this process, as its environment says (sd_listen_fds(3)): from
-/// descriptor 3 on, one behind another. Pure: says what there is to be, and looks at none of them.
+/// The sockets that a service manager passed to this process, according to its environment (sd_listen_fds(3)):
+/// consecutive descriptors from 3 on. Pure: does not examine the descriptors.
 public enum SocketActivation: Sendable, Equatable {
     case none
-    /// They are for the process with that number, which is another one.
+    /// They are for another process, with that number.
     case foreign(process: Int)
     case passed([Passed])
-    /// The environment contradicts itself. `detail` is a sentence about `variable`, without its subject and its end.
+    /// The environment is contradictory. `detail` is a predicate about `variable`, without its full stop.
     case malformed(variable: String, detail: String)
 
-    /// What a socket is for, which is what it is called in `LISTEN_FDNAMES` (FileDescriptorName= in systemd.socket(5)).
+    /// The purpose of a socket, which is its name in `LISTEN_FDNAMES` (FileDescriptorName= in systemd.socket(5)).
     public enum Role: String, Sendable, CaseIterable {
         case proxy, inspector
     }
@@ -25,16 +25,16 @@ public enum SocketActivation: Sendable, Equatable {
         }
     }
 
-    /// Whoever has read these takes them away, so that no command believes that they are for it.
+    /// To be removed from the environment after they were read, so that no command takes them for its own.
     public static let variables = ["LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES"]
-    /// The descriptor of the first (SD_LISTEN_FDS_START).
+    /// The first descriptor (SD_LISTEN_FDS_START).
     public static let first: Int32 = 3
-    /// More addresses than a proxy can be meant to have.
+    /// More sockets than any sensible configuration has.
     public static let maximum = 32
-    /// What is quoted of a name.
+    /// How much of a name is quoted.
     private static let quoted = 64
 
-    /// `variable` gives the value of a variable of the environment, `process` is this one.
+    /// `variable` returns the value of an environment variable, `process` is this process.
     public init(process: pid_t, _ variable: (String) -> String?) {
         func value(_ name: String) -> String? { variable(name).flatMap { $0.isEmpty ? nil : $0 } }
         guard let owner = value("LISTEN_PID") else {
@@ -84,13 +84,13 @@ public enum SocketActivation: Sendable, Equatable {
         return .passed(passed)
     }
 
-    /// Nobody has named it: then it has no name, `unknown`, or that of its unit.
+    /// An unnamed socket has an empty name, `unknown`, or the name of its unit.
     private static func role(of name: Substring) -> Role? {
         if name.isEmpty || name == "unknown" || name.hasSuffix(".socket") { return .proxy }
         return Role(rawValue: String(name))
     }
 
-    /// Digits and nothing else.
+    /// A number in decimal digits; nil for anything else.
     private static func number(_ text: String) -> Int? {
         text.utf8.allSatisfy { (0x30...0x39).contains($0) } ? Int(text) : nil
     }
