@@ -8,7 +8,7 @@ import Testing
     private static func access(_ change: (inout AccessConfiguration) -> Void = { _ in }) -> InspectorAccess {
         var configuration = AccessConfiguration()
         change(&configuration)
-        return InspectorAccess(configuration, name: .tcp(host: "127.0.0.1", port: 8081))
+        return InspectorAccess(configuration, address: .tcp(host: "127.0.0.1", port: 8081))
     }
 
     private static func request(_ fields: [String: String], origin: String? = nil) -> LocalRequest {
