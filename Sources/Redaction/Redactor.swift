@@ -32,8 +32,8 @@ public struct Redactor: Sendable {
     private let places: SecretPlaces
     private let isSecretField: @Sendable (String) -> Bool
 
-    /// `tokens` are those of lately; `secrets` further values that are shown nowhere; `places` are where tokens are;
-    /// `isSecretField` decides by a field's name. Values of less than eight octets are not looked for.
+    /// `tokens` are the recent ones, `secrets` other values to remove everywhere, and `places` where tokens are.
+    /// `isSecretField` decides by a field's name. Values of less than eight octets are not searched for.
     public init(
         tokens: [KnownToken],
         secrets: [[UInt8]],
