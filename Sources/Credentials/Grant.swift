@@ -7,6 +7,20 @@ public enum Grant: Equatable, Sendable {
     case failed(CredentialFailure)
 }
 
+/// What a question for a token waits for, as far as is known when it is asked.
+public enum Awaited: UInt8, Sendable, BitwiseCopyable {
+    /// Nothing: the answer is known.
+    case nothing
+    /// A refresh that the question started.
+    case ownRefresh
+    /// A refresh in flight.
+    case refresh
+    /// The response to the request that led to the last refresh.
+    case lead
+    /// A look at the session file or at the other machines.
+    case news
+}
+
 /// Why there is no usable token.
 public enum CredentialFailure: Error, Equatable, Sendable {
     /// Only a login helps: there is no token, or it can no longer be refreshed. The sentence says what happened, if

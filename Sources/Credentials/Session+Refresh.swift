@@ -58,6 +58,42 @@ extension Session {
         }
     }
 
+    /// Refreshes now, or joins the refresh in flight, and delivers the upstream's response: for a client that calls the
+    /// refresh path itself, and for people. `trigger` names the caller, if it has a name.
+    @discardableResult
+    public func refreshNow(
+        cause: RefreshCause,
+        trigger: RefreshTrigger? = nil,
+        deliver: @escaping RefreshCompletion
+    ) -> Awaited {
+        let join: @Sendable () -> JoinAnswer = { [self] in update { $0.join(trigger, now: $1, deliver) } }
+        let answer = join()
+        guard case .failed(let failure) = answer, file != nil, failure.needsLogin else {
+            return act(on: answer, cause, deliver)
+        }
+        let isTaken = thread.execute { [self] in
+            recheckNow()
+            if mustLook(failure) { lookNow() }
+            act(on: join(), cause, deliver)
+        }
+        if !isTaken { deliver(.failure(.shuttingDown)) }
+        return isTaken ? .news : .nothing
+    }
+
+    @discardableResult
+    private func act(on answer: JoinAnswer, _ cause: RefreshCause, _ deliver: RefreshCompletion) -> Awaited {
+        switch answer {
+        case .failed(let failure):
+            deliver(.failure(told(failure)))
+            return .nothing
+        case .waits(nil):
+            return .refresh
+        case .waits(let flight?):
+            startRefresh(flight, cause)
+            return .ownRefresh
+        }
+    }
+
     /// Makes the refresh that `flight` began, and answers everyone who waits for it.
     func startRefresh(_ flight: Flight, _ cause: RefreshCause) {
         let work: @Sendable () -> Void = { [weak self] in

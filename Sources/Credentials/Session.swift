@@ -161,10 +161,9 @@ public final class Session: Sendable {
     /// The interface for an exchange, with `accepted`: a token for a request.
     ///
     /// Starts a refresh, or joins the one in flight, if the token is rejected or due. `settled` also waits for a
-    /// refresh in flight that the request could do without: a sign-out must end the token that the refresh brings. True
-    /// if the request waits for a refresh that it started.
+    /// refresh in flight that the request could do without: a sign-out must end the token that the refresh brings.
     @discardableResult
-    public func credential(for inquiry: Inquiry, settled: Bool = false, deliver: @escaping Completion) -> Bool {
+    public func credential(for inquiry: Inquiry, settled: Bool = false, deliver: @escaping Completion) -> Awaited {
         let first: RefreshCause = source?.startsAlone == true && generation == 0 ? .start : .expiry
         let cause: RefreshCause = inquiry.rejection == nil ? first : .rejected
         let ask: @Sendable () -> Answer = { [self] in
@@ -190,7 +189,7 @@ public final class Session: Sendable {
             act(on: told(ask()), cause, deliver)
         }
         if !isTaken { deliver(.failed(.shuttingDown)) }
-        return false
+        return isTaken ? .news : .nothing
     }
 
     /// If there is no token here, the other machines may still have one, which a login would end for all of them. Nil
@@ -200,7 +199,7 @@ public final class Session: Sendable {
     }
 
     /// The other machines were not asked yet.
-    private func mustLook(_ failure: CredentialFailure) -> Bool { others(failure).map { !$0.hasAsked } ?? false }
+    func mustLook(_ failure: CredentialFailure) -> Bool { others(failure).map { !$0.hasAsked } ?? false }
 
     /// What this machine holds of the shared session: nothing, or a logout.
     private var holding: SharedHolding {
@@ -208,7 +207,7 @@ public final class Session: Sendable {
         return holding
     }
 
-    private func told(_ failure: CredentialFailure) -> CredentialFailure {
+    func told(_ failure: CredentialFailure) -> CredentialFailure {
         guard let others = others(failure), others.mayHaveSession(after: holding) else { return failure }
         return .unavailable(retryAfter: Int(BackOff.enginePause / CredentialState.second), isUnreachable: false)
     }
@@ -221,57 +220,32 @@ public final class Session: Sendable {
     /// The session file is not the one that was read: one stat(2).
     private var isFileNews: Bool { file.map { $0.version() != snapshot.persistence.version } ?? false }
 
-    /// True if the request waits for a refresh that it started.
     @discardableResult
-    private func act(on answer: Answer, _ cause: RefreshCause, _ deliver: Completion) -> Bool {
+    private func act(on answer: Answer, _ cause: RefreshCause, _ deliver: Completion) -> Awaited {
         switch answer {
-        case .granted(let grant): deliver(grant)
+        case .granted(let grant):
+            deliver(grant)
+            return .nothing
         case .starts(let flight, let credential):
             deliver(.use(credential, hasWaited: false))
             startRefresh(flight, cause)
-        case .waits(nil): break
+            return .nothing
+        case .waits(nil):
+            return .refresh
         case .waits(let flight?):
             startRefresh(flight, cause)
-            return true
+            return .ownRefresh
         case .awaitsLead:
             // The response may never come, for example because the client is gone.
             thread.executeLater(CredentialState.leadTime) { [weak self] in self?.settleLead() }
+            return .lead
         }
-        return false
     }
 
     /// Requests that waited for the leading one ask again, if that is back.
     private func settleLead() {
         for (inquiry, deliver) in update({ shared, now in shared.takeUndecided(now: now.elapsed) }) {
             credential(for: inquiry, deliver: deliver)
-        }
-    }
-
-    /// Refreshes now, or joins the refresh in flight, and delivers the upstream's response: for a client that calls the
-    /// refresh path itself, and for people. `trigger` names the caller, if it has a name.
-    public func refreshNow(
-        cause: RefreshCause,
-        trigger: RefreshTrigger? = nil,
-        deliver: @escaping RefreshCompletion
-    ) {
-        let join: @Sendable () -> JoinAnswer = { [self] in update { $0.join(trigger, now: $1, deliver) } }
-        let answer = join()
-        guard case .failed(let failure) = answer, file != nil, failure.needsLogin else {
-            return act(on: answer, cause, deliver)
-        }
-        let isTaken = thread.execute { [self] in
-            recheckNow()
-            if mustLook(failure) { lookNow() }
-            act(on: join(), cause, deliver)
-        }
-        if !isTaken { deliver(.failure(.shuttingDown)) }
-    }
-
-    private func act(on answer: JoinAnswer, _ cause: RefreshCause, _ deliver: RefreshCompletion) {
-        switch answer {
-        case .failed(let failure): deliver(.failure(told(failure)))
-        case .waits(nil): break
-        case .waits(let flight?): startRefresh(flight, cause)
         }
     }
 

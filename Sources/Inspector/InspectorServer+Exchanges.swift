@@ -245,9 +245,10 @@ extension Problem {
     )
 
     static func evicted(keep: Int) -> Problem {
-        Problem(
+        let size = keep.isMultiple(of: 1 << 20) ? "\(keep >> 20) MiB" : "\(keep >> 10) KiB"
+        return Problem(
             .evicted,
-            detail: "It is no longer kept, or was not recorded: \(keep >> 10) KiB are kept (inspector.keep)."
+            detail: "It is no longer kept, or was not recorded: \(size) are kept (inspector.keep)."
         )
     }
 }

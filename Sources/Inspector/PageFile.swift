@@ -48,8 +48,9 @@ struct PageFile: Sendable {
         return name.hasSuffix(".svg") ? Array(bytes) : lean(bytes, of: name)
     }
 
-    /// Removes indentation and, in scripts and style sheets, lines that contain only a comment. Lines keep their
-    /// numbers for debugging. The files must not contain constructs that span lines, such as templates.
+    /// Removes indentation and, in scripts and style sheets, lines that contain only a comment; in style sheets also
+    /// the blanks beside punctuation and the last semicolons, which mean nothing there. Lines keep their numbers for debugging. The files must
+    /// not contain constructs that span lines, such as templates.
     static func lean(_ bytes: some Collection<UInt8>, of name: String) -> [UInt8] {
         let (isScript, isSheet) = (name.hasSuffix(".js"), name.hasSuffix(".css"))
         var lean: [UInt8] = []
@@ -57,12 +58,36 @@ struct PageFile: Sendable {
         for line in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
             let text = line.drop { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
             let isComment = isScript && text.starts(with: "//".utf8) || isSheet && Self.isComment(text)
-            if !isComment { lean.append(contentsOf: text) }
+            if isSheet, !isComment {
+                appendRule(text, to: &lean)
+            } else if !isComment {
+                lean.append(contentsOf: text)
+            }
             lean.append(UInt8(ascii: "\n"))
         }
         // The last line ends with a line end, which does not begin another line.
         lean.removeLast()
         return lean
+    }
+
+    /// Appends a line of a style sheet without blanks behind `:;,{}` and before `{}`, and without a semicolon before
+    /// `}`, but for those in quotes.
+    private static func appendRule(_ line: some Collection<UInt8>, to lean: inout [UInt8]) {
+        let (closing, opening) = (Array(":;,{}".utf8), Array("{}".utf8))
+        var quote: UInt8?
+        for octet in line {
+            if let open = quote {
+                if octet == open { quote = nil }
+            } else if octet == UInt8(ascii: "\"") || octet == UInt8(ascii: "'") {
+                quote = octet
+            } else if opening.contains(octet) {
+                if lean.last == UInt8(ascii: " ") { lean.removeLast() }
+                if octet == UInt8(ascii: "}"), lean.last == UInt8(ascii: ";") { lean.removeLast() }
+            } else if octet == UInt8(ascii: " "), let last = lean.last, closing.contains(last) {
+                continue
+            }
+            lean.append(octet)
+        }
     }
 
     /// Whether the line contains only a comment of a style sheet.

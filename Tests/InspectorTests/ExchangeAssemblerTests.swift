@@ -16,8 +16,8 @@ import Testing
         recorded.attempt(1, 6)
         recorded.answer("401 Unauthorized", "Content-Length: 3\r\n", body: "bad", at: 46.9)
         recorded.add(46.9, .held)
-        recorded.add(47, .tokenWait(isForRejection: true, leads: true))
-        recorded.add(229.1, .tokenArrived(generation: 7, failure: nil))
+        recorded.add(47, .tokenWait(.another, .ownRefresh))
+        recorded.add(229.1, .tokenArrived(.token(7)))
         recorded.attempt(2, 7, at: 229.3)
         recorded.answer("201 Created", "Content-Type: application/json; charset=utf-8\r\n", body: "{}", at: 231.2)
         recorded.end(201, at: 231.4, requestBytes: 16, responseBytes: 2)
@@ -40,6 +40,74 @@ import Testing
         #expect(json["total_ms"] == .number("231.4") && json["at"] == .string("2025-11-26T10:12:40.004Z"))
         #expect(json["token_wait"]?["outcome"] == .string("refreshed"))
         #expect(json["attempt_list"]?.value(at: "/1/first_byte") == .number("231.2"))
+    }
+
+    /// What a wait brought is told as the session said it: a sentence of its, without what is secret.
+    @Test(
+        arguments: [
+            (.token(7), "refreshed", 7, nil), (.former(6), "former", 6, nil), (.valid(6), "valid", 6, nil),
+            (.served, "served", nil, nil), (.timedOut, "timed_out", nil, nil),
+            (
+                .failed(.loginNeeded("It was lost: \(String(decoding: RecordedExchange.token, as: UTF8.self)).")),
+                "login_needed", nil, "It was lost: ‹token, generation 6›."
+            ),
+            (.failed(.loginNeeded()), "login_needed", nil, nil),
+            (
+                .failed(.unavailable(retryAfter: 4, isUnreachable: false)), "unavailable", nil,
+                "The session's token cannot be refreshed right now. Trying again in 4 s."
+            ),
+            (.failed(.refreshDidNotHelp), "did_not_help", nil, nil),
+        ] as [(RecordedEvent.TokenArrival, String, Int?, String?)]
+    )
+    func aWaitEndsAsTheSessionSaid(
+        _ arrival: RecordedEvent.TokenArrival,
+        _ outcome: String,
+        _ generation: Int?,
+        _ detail: String?
+    ) throws {
+        var recorded = RecordedExchange()
+        recorded.request()
+        recorded.add(1, .tokenWait(.first, .refresh))
+        recorded.add(2, .tokenArrived(arrival))
+        recorded.end()
+        let exchange = try #require(recorded.stored())
+        let json = JSONValue.object(exchange.summary + exchange.details)
+        let wait = try #require(json["token_wait"])
+        #expect(wait["outcome"] == .string(outcome) && json["token_outcome"] == .string(outcome))
+        #expect(wait["generation"] == generation.map(JSONValue.integer) ?? .null)
+        #expect(wait["detail"] == detail.map(JSONValue.string) ?? .null)
+        #expect(wait["awaited"] == .string("refresh") && wait["need"] == .string("first"))
+        #expect(json["refresh"] == .string("waited"))
+    }
+
+    /// Whoever was answered at once has waited for no refresh.
+    @Test func anAnswerAtOnceIsNoWaitForARefresh() throws {
+        var recorded = RecordedExchange()
+        recorded.request()
+        recorded.add(1, .tokenWait(.first, .nothing))
+        recorded.add(1, .tokenArrived(.failed(.loginNeeded())))
+        recorded.add(1, .ownAnswer(status: 401, head: [], body: [], code: "login_needed"))
+        recorded.end(401, outcome: .local)
+        #expect(try #require(recorded.stored()).refresh == nil)
+    }
+
+    /// The client has not received a response after which another attempt, or Squire's own response, came.
+    @Test(arguments: [true, false])
+    func aResponseThatWasReplacedIsNotTheClients(_ isOwn: Bool) throws {
+        var recorded = RecordedExchange()
+        recorded.request()
+        recorded.attempt()
+        recorded.answer("417 Expectation Failed", at: 5)
+        if isOwn {
+            recorded.add(6, .ownAnswer(status: 502, head: [], body: [], code: "upstream_reset"))
+        } else {
+            recorded.attempt(2, at: 6)
+            recorded.answer(at: 7)
+        }
+        recorded.end(isOwn ? 502 : 200, outcome: isOwn ? .local : .complete)
+        let exchange = try #require(recorded.stored())
+        #expect(exchange.attempts.map(\.isRelayed) == (isOwn ? [false] : [false, true]))
+        #expect(exchange.attempts[0].isHeld && exchange.status == (isOwn ? 502 : 200))
     }
 
     @Test func aTokenThatTheAPIEchoesIsShownAsWhatItIs() throws {

@@ -58,8 +58,13 @@ import Testing
     @Test(arguments: [
         ("a.js", "a\n  b // c\n \t// d\n//e\nf\n", "a\nb // c\n\n\nf\n"), ("a.js", "", ""), ("a.js", "a", "a"),
         ("a.js", "\n\n", "\n\n"), ("a.js", "  x('//y')\n", "x('//y')\n"), ("a.js", "/* a */\n", "/* a */\n"),
-        ("a.css", "/* a */\n  /**/\n/*/\nb { } /* c */\n// d\n", "\n\n/*/\nb { } /* c */\n// d\n"),
-        ("a.css", "/* a */ b { } /* c */\n/* d\ne */\n", "/* a */ b { } /* c */\n/* d\ne */\n"),
+        ("a.css", "/* a */\n  /**/\n/*/\nb { } /* c */\n// d\n", "\n\n/*/\nb{}/* c */\n// d\n"),
+        ("a.css", "/* a */ b { } /* c */\n/* d\ne */\n", "/* a */ b{}/* c */\n/* d\ne */\n"),
+        (
+            "a.css", "  a b, c:is(d, e) { f: g(1px + 2px); --h: ; i: \"j: { \" }\n",
+            "a b,c:is(d,e){f:g(1px + 2px);--h:;i:\"j: { \"}\n"
+        ),
+        ("a.css", "@media (a: 1) { b { c: d; } }\n", "@media (a:1){b{c:d}}\n"),
         ("a.html", "  // a\n/* b */\n", "// a\n/* b */\n"),
     ])
     func readersPartsAreLeftOut(_ name: String, _ text: String, _ expected: String) {

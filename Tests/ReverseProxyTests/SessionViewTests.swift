@@ -109,7 +109,7 @@ import Threads
         let first = try #require(view.credential(now: 1)?.credential)
         let granted = Latch<Bool>()
         let inquiry = Inquiry(route: 1, rejection: Rejection(generation: first.generation))
-        #expect(session.credential(for: inquiry) { _ in granted.set(true) })
+        #expect(session.credential(for: inquiry) { _ in granted.set(true) } == .ownRefresh)
         #expect(view.credential(now: 2) == nil)
         source.mayAnswer.set(true)
         _ = granted.wait()

@@ -78,6 +78,9 @@ extension RunningExchange {
         }
         result.interim = interim
         result.tokenWaits = tokenWaits
+        for index in tokenWaits.indices where !tokenWaits[index].detail.isEmpty {
+            result.tokenWaits[index].detail = current.redactor.message(tokenWaits[index].detail)
+        }
         result.ownAnswer = ownAnswer.map { read($0, current) }
         result.messages = readMessages(current)
         result.hasRedactedMessages = hasRedactedMessages

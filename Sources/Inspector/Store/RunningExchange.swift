@@ -173,17 +173,19 @@ final class RunningExchange {
                 $0.ended = at
             }
         case .relayedHeld: change { $0.isRelayed = true }
-        case .tokenWait(let isForRejection, let leads):
+        case .tokenWait(let need, let awaited):
             endAttempt(at)
             guard tokenWaits.count < Self.maximumSteps else { return }
-            tokenWaits.append(StoredTokenWait(began: at, led: leads, isForRejection: isForRejection))
-        case .tokenArrived(let generation, let failure):
+            tokenWaits.append(StoredTokenWait(began: at, need: need, awaited: awaited))
+        case .tokenArrived(let arrival):
             guard let last = tokenWaits.indices.last, tokenWaits[last].ended == nil else { return }
             tokenWaits[last].ended = at
-            tokenWaits[last].generation = generation
-            tokenWaits[last].outcome = StoredTokenWait.Outcome(failure, generation)
+            tokenWaits[last].take(arrival)
+            let detail = StoredTokenWait.detail(of: arrival)
+            hold(detail) { $0.tokenWaits[last].detail = detail }
         case .ownAnswer(let status, let head, let body, let code):
             endAttempt(at)
+            notRelayed()
             ownAnswer = OwnAnswer(status: status, code: code, at: at)
             hold(head) { $0.ownAnswer?.head = head }
             hold(body) { $0.ownAnswer?.body = body }
@@ -227,6 +229,7 @@ final class RunningExchange {
         }
         ownAnswer?.head.wipe()
         ownAnswer?.body.wipe()
+        for index in tokenWaits.indices { tokenWaits[index].detail.wipe() }
         for index in messages.indices { messages[index].octets.wipe() }
         frames.client.wipe()
         frames.upstream.wipe()
@@ -242,6 +245,7 @@ final class RunningExchange {
 
     private func begin(_ number: Int, _ generation: Generation, _ at: Double) {
         endAttempt(at)
+        notRelayed()
         guard attempts.count < Self.maximumAttempts else {
             isCut = true
             return
@@ -251,6 +255,15 @@ final class RunningExchange {
 
     private func endAttempt(_ at: Double) {
         change { if $0.ended == nil { $0.ended = at } }
+    }
+
+    /// Another attempt, or Squire's own response, follows: the client has not received the last response.
+    private func notRelayed() {
+        change {
+            guard $0.isRelayed else { return }
+            $0.isRelayed = false
+            $0.isHeld = true
+        }
     }
 
     private func hold(_ part: [UInt8], _ body: (RunningExchange) -> Void) {
@@ -341,16 +354,5 @@ final class RunningExchange {
         let start = Int(type.value.lowerBound)
         let length = min("text/event-stream".utf8.count, type.value.count)
         return attempt.head.span.matches(ByteRange(start, start + length), "text/event-stream")
-    }
-}
-
-extension StoredTokenWait.Outcome {
-    init(_ failure: CredentialFailure?, _ generation: Generation) {
-        switch failure {
-        case nil: self = generation == 0 ? .failed : .refreshed
-        case .loginNeeded?, .notRefreshable?, .refreshDidNotHelp?: self = .refused
-        case .unchanged?, .unavailable?, .misconfigured?, .paused?, .notWritable?, .overloaded?, .shuttingDown?:
-            self = .failed
-        }
     }
 }

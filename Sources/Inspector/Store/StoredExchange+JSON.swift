@@ -34,7 +34,8 @@ extension StoredExchange {
             .init("attempts", .integer(attempts.count)), .init("statuses", .array(statuses.map(JSONValue.integer))),
             .init("generation", .optional(generation.map { Int(clamping: $0) })),
             .init("generations", .array(generations.map { .integer(Int(clamping: $0)) })),
-            .init("refresh", .optional(refresh)), .init("request_bytes", .count(requestBytes)),
+            .init("refresh", .optional(refresh)), .init("token_outcome", .optional(tokenOutcome?.rawValue)),
+            .init("request_bytes", .count(requestBytes)),
             .init("response_bytes", .count(responseBytes)), .init("total_ms", .milliseconds(age)),
             .init("upstream_ms", upstreamMilliseconds.map(JSONValue.milliseconds) ?? .null),
             .init("type", .optional(type)), .init("state", .string(isRunning ? "running" : "done")),
@@ -147,10 +148,12 @@ extension StoredExchange {
     private static func json(_ wait: StoredTokenWait) -> JSONValue {
         .object([
             .init("began", .milliseconds(wait.began)), .init("ended", .moment(wait.ended)),
-            .init("led", .bool(wait.led)), .init("for_rejection", .bool(wait.isForRejection)),
+            .init("led", .bool(wait.led)), .init("for_rejection", .bool(wait.need == .another)),
+            .init("need", .string(wait.need.name)), .init("awaited", .string(wait.awaited.name)),
             .init("waiters", .optional(wait.waiters)),
             .init("generation", wait.generation == 0 ? .null : .integer(Int(clamping: wait.generation))),
             .init("outcome", .optional(wait.outcome?.rawValue)),
+            .init("detail", wait.detail.isEmpty ? .null : .string(RecordedText(wait.detail).text)),
         ])
     }
 

@@ -74,8 +74,11 @@ extension StoredExchange {
     /// `led`, `waited`, or nil if it waited for no refresh.
     var refresh: String? {
         if tokenWaits.contains(where: \.led) { return "led" }
-        return tokenWaits.isEmpty ? nil : "waited"
+        return tokenWaits.contains { $0.awaited != .nothing } ? "waited" : nil
     }
+
+    /// What came of its last wait for a token; nil if there was none, or it lasts.
+    var tokenOutcome: StoredTokenWait.Outcome? { tokenWaits.last?.outcome }
 
     /// The media type of the client's response, without parameters, in lower case.
     var type: String? {
@@ -180,6 +183,7 @@ extension StoredExchange {
             sum += attempt.redactions.reduce(0) { $0 + $1.utf8.count + allocation }
         }
         sum += (interim.count + tokenWaits.count) * MemoryLayout<StoredTokenWait>.stride
+        sum += tokenWaits.reduce(0) { $0 + $1.detail.count }
         sum += ownAnswer.map { $0.body.count + $0.fields.octets.count + 2 * allocation } ?? 0
         sum += messages.reduce(0) { $0 + MemoryLayout<StoredMessage>.stride + $1.kept.count + allocation }
         return sum

@@ -131,22 +131,6 @@ struct StoredInterim {
     var status: Int
 }
 
-/// A wait for a token, in milliseconds after the start of the exchange.
-struct StoredTokenWait {
-    enum Outcome: String { case refreshed, refused, failed, timedOut = "timed_out" }
-
-    var began: Double
-    var ended: Double?
-    /// This exchange started the refresh.
-    var led: Bool
-    var isForRejection: Bool
-    /// How many requests waited for that refresh besides its leader; nil if unknown.
-    var waiters: Int?
-    /// 0 without a token.
-    var generation: Generation = 0
-    var outcome: Outcome?
-}
-
 /// Squire's own response.
 struct StoredOwnAnswer {
     var status: Int

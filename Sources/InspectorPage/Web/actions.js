@@ -1,8 +1,8 @@
 // What a person does with an exchange: send it again, edit it, pin it, put a text on the clipboard.
 import { isPasteable } from './copy.js';
-import { h, icon } from './dom.js';
+import { button, h, icon } from './dom.js';
 import { number, plain, plural } from './text.js';
-import { address, button, place } from './panes.js';
+import { address, place } from './panes.js';
 
 // Nothing happens twice by these (RFC 9110 section 9.2.1). PUT and DELETE may be repeated, but do something.
 const safe = new Set(['GET', 'HEAD', 'OPTIONS', 'QUERY']);
@@ -101,7 +101,7 @@ export async function exportArchive(app) {
 export function closeButton(app) {
   return button({
     class: 'quiet-button', 'aria-label': 'Close', title: 'Back to the list (Esc)',
-    on: { click: () => (app.close ? app.close() : app.go('#/')) },
+    on: { click: () => app.close() },
   }, icon('close'));
 }
 

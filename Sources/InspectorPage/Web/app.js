@@ -2,10 +2,10 @@
 // page is the object `app`.
 import { exportArchive, pin, sendAgain } from './actions.js';
 import * as api from './api.js';
-import * as composer from './composer.js';
-import * as diff from './diff.js';
-import { h, icon, replace, say } from './dom.js';
-import * as exchange from './exchange.js';
+import { composerView } from './composer.js';
+import { diffView } from './diff.js';
+import { button, h, icon, replace, say } from './dom.js';
+import { exchangeView } from './exchange.js';
 import { makeClock, makeFeed } from './feed.js';
 import { isProblem } from './filter.js';
 import { makeFilterBox } from './filterbox.js';
@@ -47,9 +47,11 @@ const app = {
   /// Exchanges that are known here.
   total: () => store.rows.length - others,
   setStatus, setQuery, filter: q => { filterBox.set(q); app.go('/'); app.focusList(); },
+  /// Not behind another view; on a narrow screen an exchange covers it.
+  isListSeen: () => ['list', 'exchange'].includes(app.route.view) && getComputedStyle(listPane).visibility === 'visible',
   focusList: () => list.grid.focus({ preventScroll: true }),
   focusFilter() {
-    if (!['list', 'exchange'].includes(app.route.view)) app.go('/');
+    if (!app.isListSeen()) app.go('/');
     filterBox.input.focus();
     filterBox.input.select();
   },
@@ -59,21 +61,22 @@ const app = {
     seen(key);
     if (app.route.view === 'exchange' && key !== null && key !== app.route.id) app.go(`/x/${encodeURIComponent(key)}/${app.route.tab}`, { replaces: true });
   },
-  move(key) {
-    if (key === null) return false;
-    app.select(key);
-    return true;
-  },
+  move: key => key !== null && (app.select(key), true),
   /// Shows an exchange beside the list.
   open(id, { tab, isFocused = false } = {}) {
     app.go(`/x/${encodeURIComponent(id)}/${tab || (app.route.view === 'exchange' ? app.route.tab : 'story')}`);
     if (isFocused) focusIn(detail);
   },
-  /// Back to what lies beneath: from another view to the exchange that was open, else to the list; focus in it.
+  /// Back to what lies beneath: from another view to the exchange that was open, else to the list; focus in it, or on
+  /// the button of the bar that opened the view.
   close() {
-    if (beneath) return app.open(beneath.id, { tab: beneath.tab, isFocused: true });
-    app.go('/');
-    app.focusList();
+    const back = opener?.getClientRects().length ? opener : null;
+    if (beneath) app.open(beneath.id, { tab: beneath.tab, isFocused: !back });
+    else {
+      app.go('/');
+      if (!back) app.focusList();
+    }
+    back?.focus();
   },
   toggle(view) { if (app.route.view === view) app.close(); else app.go(`/${view}`); },
   pause(isPaused = !app.view.isPaused) {
@@ -87,14 +90,8 @@ const app = {
     toast(dataset.blur ? 'Bodies are blurred (v shows them)' : 'Bodies are shown');
   },
   /// Sends again at once what changes nothing; everything else by way of the composer.
-  replay(id) {
-    const x = store.get(id);
-    if (x) sendAgain(app, x);
-  },
-  pin(id) {
-    const x = store.get(id);
-    if (x) pin(app, x);
-  },
+  replay: id => store.get(id) && sendAgain(app, store.get(id)),
+  pin: id => store.get(id) && pin(app, store.get(id)),
   /// The first marks, the second shows what differs.
   mark(id) {
     if (app.marked === id) { app.marked = null; toast('No longer marked'); }
@@ -105,6 +102,7 @@ const app = {
       app.go(`/d/${encodeURIComponent(last(other))}/${encodeURIComponent(last(id))}`);
     } else { app.marked = id; toast('Marked for diff: x on another shows what differs'); }
     list.measure();
+    tell();
   },
   /// The composer, filled with the sign-in.
   logIn() {
@@ -117,7 +115,7 @@ const app = {
   },
 };
 
-let beneath = null, others = 0, unseen = new Set(), restartedFor = null, pageHash = null, isUpdated = false, lastNews = null;
+let beneath = null, opener = null, others = 0, unseen = new Set(), restartedFor = null, pageHash = null, isUpdated = false, lastNews = null;
 
 // The page's parts
 
@@ -126,34 +124,34 @@ const line = stripLine(app);
 const list = app.list = makeList(app);
 const filterBox = makeFilterBox(app);
 const settings = makeSettings(app);
-const notice = h('div', { class: 'notice-pane', hidden: true });
-const listPane = h('section', { class: 'pane', 'aria-label': 'Traffic' }, filterBox.element, list.element, notice);
-const sheet = h('div', { class: 'sheet', hidden: true });
+const notice = h('div.notice-pane', { hidden: true });
+const listPane = h('section.pane', { 'aria-label': 'Traffic' }, filterBox.element, list.element, notice);
+const sheet = h('div.sheet', { hidden: true });
 const main = h('main', { id: 'main' }, listPane, sheet);
 const detail = h('aside', { id: 'detail', 'aria-label': 'Exchange detail', hidden: true, tabIndex: -1 });
 const splitter = makeSplitter(app.prefs, main);
 main.append(splitter);
-const alerts = h('div', { class: 'alerts' });
-const gate = h('div', { class: 'gate', hidden: true });
-const views = { exchange: exchange.exchangeView?.(app), send: composer.composerView?.(app), diff: diff.diffView?.(app), tokens: tokensView(app), help: helpView(app) };
+const alerts = h('div.alerts');
+const gate = h('div.gate', { hidden: true });
+const views = { exchange: exchangeView(app), send: composerView(app), diff: diffView(app), tokens: tokensView(app), help: helpView(app) };
 
-const upstream = h('span', { class: 'upstream' });
-const address = h('span', { class: 'address' });
-const pulse = h('span', { class: 'pulse' });
-const pauseButton = h('button', { type: 'button', class: 'button tool', on: { click: event => { app.pause(); if (event.detail) app.focusList(); } } });
-const archiveButton = h('button', { type: 'button', class: 'button tool', 'aria-label': 'Export HAR', on: { click: () => exportArchive(app) } }, icon('down'), h('span', { class: 'wide', text: 'HAR' }));
+const upstream = h('span.upstream');
+const address = h('span.address');
+const pulse = h('span.pulse');
+const pauseButton = button({ class: 'button tool', on: { click: event => { app.pause(); if (event.detail) app.focusList(); } } });
+const archiveButton = button({ class: 'button tool', 'aria-label': 'Export HAR', on: { click: () => exportArchive(app) } }, icon('down'), h('span.wide', { text: 'HAR' }));
 archiveButton.title = 'Export HAR';
-const themeButton = h('button', { type: 'button', class: 'icon-button tool', on: { click: () => app.prefs.set('theme', { auto: 'light', light: 'dark', dark: 'auto' }[app.prefs.get('theme')]) } });
-const settingsButton = h('button', { type: 'button', class: 'icon-button tool', 'aria-label': 'Settings', title: 'Settings', on: { click: () => settings.open() } }, icon('tune'));
-const helpButton = h('button', { type: 'button', class: 'icon-button tool', 'aria-label': 'Help', title: 'Help (?)', on: { click: () => app.toggle('help') } }, icon('help'));
-const composeButton = h('button', { type: 'button', class: 'button tool', 'aria-label': 'Compose a request', title: 'Compose a request', on: { click: () => app.go('/send') } }, icon('edit'), h('span', { class: 'wide', text: 'Compose' }));
-const banner = h('header', { class: 'bar' },
-  h('a', { class: 'skip', href: '#/', on: { click: event => { event.preventDefault(); app.focusList(); } } }, 'To the list'),
-  h('div', { class: 'bar-line' },
-    h('a', { class: 'brand', href: '#/' }, h('img', { src: '/page/icon.svg', alt: '', width: 20, height: 20 }), h('h1', { text: 'Squire' })), h('p', { class: 'where' }, upstream, address),
-    h('div', { class: 'tools' }, pulse, composeButton, pauseButton, archiveButton, themeButton, settingsButton, helpButton)),
+const themeButton = button({ class: 'icon-button tool', on: { click: () => app.prefs.set('theme', { auto: 'light', light: 'dark', dark: 'auto' }[app.prefs.get('theme')]) } });
+const settingsButton = button({ class: 'icon-button tool', 'aria-label': 'Settings', title: 'Settings', on: { click: () => settings.open() } }, icon('tune'));
+const helpButton = button({ class: 'icon-button tool', 'aria-label': 'Help', title: 'Help (?)', on: { click: () => app.toggle('help') } }, icon('help'));
+const composeButton = button({ class: 'button tool', 'aria-label': 'Compose a request', title: 'Compose a request', on: { click: () => app.go('/send') } }, icon('edit'), h('span.wide', { text: 'Compose' }));
+const banner = h('header.bar', {},
+  h('a.skip', { href: '#/', on: { click: event => { event.preventDefault(); app.focusList(); } } }, 'To the list'),
+  h('div.bar-line', {},
+    h('a.brand', { href: '#/' }, h('img', { src: '/page/icon.svg', alt: '', width: 20, height: 20 }), h('h1', { text: 'Squire' })), h('p.where', {}, upstream, address),
+    h('div.tools', {}, pulse, composeButton, pauseButton, archiveButton, themeButton, settingsButton, helpButton)),
   card.element, line.element);
-document.body.append(banner, alerts, h('div', { class: 'work' }, main, detail), gate, live, toasts);
+document.body.append(banner, alerts, h('div.work', {}, main, detail), gate, live, toasts);
 
 // What happens
 
@@ -296,7 +294,7 @@ function draw() {
   say(pulse, { loading: 'connecting', live: `live${rate}`, polling: 'asking each second', hidden: 'resting', lost: 'no answer', key: 'locked', refused: 'refused' }[kind] + (recording && app.isOnline ? ` · ${recording}` : ''));
   if (pauseButton.dataset.on !== String(app.view.isPaused)) {
     const name = app.view.isPaused ? 'Resume' : 'Pause';
-    replace(pauseButton, icon(app.view.isPaused ? 'play' : 'pause'), h('span', { class: 'wide', text: name }));
+    replace(pauseButton, icon(app.view.isPaused ? 'play' : 'pause'), h('span.wide', { text: name }));
     pauseButton.setAttribute('aria-label', name);
     pauseButton.title = app.view.isPaused ? 'Resume the view (p)' : 'Pause the view, not the recording (p)';
     pauseButton.dataset.on = String(app.view.isPaused);
@@ -333,7 +331,11 @@ function show() {
   if (filterBox.input.value !== app.route.q && document.activeElement !== filterBox.input) filterBox.set(app.route.q, { isFromRoute: true });
   const isSheet = ['send', 'diff', 'tokens', 'help'].includes(view);
   const isSame = before && before.view === view;
-  if (!isSheet) beneath = null; else if (before?.view === 'exchange') beneath = before;
+  if (!isSheet) beneath = opener = null;
+  else {
+    if (before?.view === 'exchange') beneath = before;
+    if (banner.contains(document.activeElement)) opener = document.activeElement;
+  }
   sheet.hidden = !isSheet;
   listPane.hidden = isSheet;
   detail.hidden = splitter.hidden = view !== 'exchange';
@@ -346,7 +348,7 @@ function show() {
   if (view === 'exchange') {
     const row = store.row(id);
     seen(id);
-    if (row && list.selected !== id) list.select(id);
+    if (list.selected !== id) list.select(row ? id : null);
     if (row?.isGone) replace(detail, states.gone(app, row.x));
     else if (views.exchange) {
       if (views.exchange.element.parentNode !== detail) replace(detail, views.exchange.element);

@@ -1,14 +1,11 @@
 // A body: as JSON, text, octets, a picture or, in a sandbox, as HTML; and beside it what of it is not here.
-import { h, icon, replace } from './dom.js';
+import { button, h, icon, replace } from './dom.js';
 import { describe, parseJSON } from './json.js';
 import { jsonPane } from './tree.js';
 import { isCut } from './copy.js';
 import { bodyOctets, utf8 } from './octets.js';
-import { button, hexPane, textPane } from './panes.js';
-import { plural, size as exactSize, visible } from './text.js';
-
-/// `64 KiB`, and not `64.0 KiB`.
-export const size = n => exactSize(n).replace('.0 ', ' ');
+import { hexPane, textPane } from './panes.js';
+import { plural, size, visible } from './text.js';
 
 // Signatures of what an <img> shows; the field of the answer may say anything.
 const pictures = [
@@ -62,8 +59,8 @@ function summary(body) {
 /// A view of one body. `options`: `label` its accessible name, `path` where its octets are, `preview` where a sandbox
 /// renders it, `file` the name to save it under. `update(body, isRunning)`.
 export function makeBody(app, options) {
-  const bar = h('div', { class: 'body-bar' }), remarks = h('div', { class: 'remarks' }), content = h('div', { class: 'body-content' });
-  const element = h('div', { class: 'body-view' }, bar, remarks, content);
+  const bar = h('div.body-bar'), remarks = h('div.remarks'), content = h('div.body-content');
+  const element = h('div.body-view', {}, bar, remarks, content);
   let shown = null, chosen = null, isWrapped = true;
 
   const isLocked = () => Boolean(app.status?.inspector?.key);
@@ -79,7 +76,7 @@ export function makeBody(app, options) {
     const bytes = bodyOctets(body), text = utf8(bytes), cut = isCut(body) || isRunning;
     shown = { body, isRunning, isLocked: isLocked() };
     if (bytes.length === 0) {
-      replace(bar, h('span', { class: 'dim' }, body.size ? visible(summary(body)) : body.cut ? visible(body.type ?? 'no type') : 'No body'));
+      replace(bar, h('span.dim', {}, body.size ? visible(summary(body)) : body.cut ? visible(body.type ?? 'no type') : 'No body'));
       replace(remarks, remarkNodes(body));
       replace(content);
       return;
@@ -92,18 +89,18 @@ export function makeBody(app, options) {
       bar.querySelector(`[data-view="${name}"]`)?.focus();
     };
     replace(bar,
-      h('span', { class: 'dim grow' }, visible(summary(body))),
-      h('span', { class: 'segments', role: 'group', 'aria-label': `${options.label}: view` }, views.map(item => button({
+      h('span.dim.grow', {}, visible(summary(body))),
+      h('span.segments', { role: 'group', 'aria-label': `${options.label}: view` }, views.map(item => button({
         'aria-pressed': String(item === view), 'data-view': item.name, disabled: Boolean(item.why),
         title: item.why ?? item.title, on: { click: () => again(item.name) },
       }, item.name))),
-      views.filter(item => item.why).map(item => h('span', { class: 'dim' }, item.why)),
+      views.filter(item => item.why).map(item => h('span.dim', {}, item.why)),
       view.name === 'Text' && button({
         'aria-pressed': String(isWrapped), title: 'Break long lines',
         on: { click: () => { isWrapped = !isWrapped; again('Text'); bar.querySelector('[title="Break long lines"]').focus(); } },
       }, 'Wrap'),
       options.path && button({ on: { click: () => save() } }, icon('down'), 'Download'));
-    replace(remarks, view.problem && h('p', { class: 'warning' }, visible(view.problem)), remarkNodes(body));
+    replace(remarks, view.problem && h('p.warning', {}, visible(view.problem)), remarkNodes(body));
     replace(content, view.make());
   }
 
@@ -154,7 +151,7 @@ function remarkNodes(body) {
 function pictureView(bytes, type, label) {
   // Our own type: scripts in an SVG do not run in an <img>, and it fetches nothing.
   const url = URL.createObjectURL(new Blob([bytes], { type }));
-  const caption = h('figcaption', { class: 'dim' }, type);
+  const caption = h('figcaption.dim', {}, type);
   const done = () => URL.revokeObjectURL(url);
   const image = h('img', {
     src: url, alt: label,
@@ -163,5 +160,5 @@ function pictureView(bytes, type, label) {
       error: () => { caption.textContent = `${type}, but it cannot be drawn`; done(); },
     },
   });
-  return h('figure', { class: 'picture' }, image, caption);
+  return h('figure.picture', {}, image, caption);
 }

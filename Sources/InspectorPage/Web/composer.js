@@ -1,13 +1,13 @@
 // Writes a request, or one that was recorded anew, and shows beside it what came back.
 import { closeButton, copyOut, takeIntent, whyNot } from './actions.js';
 import { copyText, isCut } from './copy.js';
-import { h, icon, replace } from './dom.js';
+import { button, h, icon, replace } from './dom.js';
 import { makeTabs, statusClass, statusText } from './exchange.js';
 import { askableFields, inOneLine } from './explain.js';
 import { bodyOctets, mark, utf8 } from './octets.js';
-import { duration, plain, visible } from './text.js';
-import { redactedPart, size } from './body.js';
-import { address, button, place } from './panes.js';
+import { duration, plain, size, visible } from './text.js';
+import { redactedPart } from './body.js';
+import { address, place } from './panes.js';
 
 // Squire's own business, or refused when it is given.
 const notSent = new RegExp('^(host|content-length|transfer-encoding|te|trailer|connection|keep-alive|proxy-connection|upgrade'
@@ -34,26 +34,26 @@ const input = (label, props) => h('input', {
 /// The view. `update({id})`: null is an empty one.
 export function composerView(app) {
   const method = input('Method', { value: 'GET' }), target = input('Target', { 'data-focus': true, value: '/' });
-  const rows = h('div', { class: 'field-rows', role: 'group', 'aria-label': 'Fields' });
+  const rows = h('div.field-rows', { role: 'group', 'aria-label': 'Fields' });
   const body = h('textarea', { 'aria-label': 'Body', rows: 8, spellcheck: 'false', autocapitalize: 'off' });
-  const bodyNote = h('p', { class: 'dim' });
-  const line = h('p', { class: 'explain-line', role: 'status' });
-  const warning = h('p', { class: 'warning', id: 'again-note', hidden: true });
-  const problem = h('p', { class: 'refusal', role: 'alert' });
+  const bodyNote = h('p.dim');
+  const line = h('p.explain-line', { role: 'status' });
+  const warning = h('p.warning', { id: 'again-note', hidden: true });
+  const problem = h('p.refusal', { role: 'alert' });
   const send = h('button', { type: 'submit', class: 'main-button', title: 'Ctrl+Enter' }, icon('send'), 'Send');
   const copy = button({ title: 'As curl through Squire', on: { click: () => copyCurl() } }, icon('copy'), 'Copy');
   const form = h('form', { 'aria-label': 'Compose', class: 'compose-form' },
-    h('div', { class: 'title-line' }, h('h2', {}, 'Compose'), closeButton(app)),
-    h('div', { class: 'request-line' }, completing(method, 'Methods', () => methods), completing(target, 'Targets', targets)),
+    h('div.title-line', {}, h('h2', {}, 'Compose'), closeButton(app)),
+    h('div.request-line', {}, completing(method, 'Methods', () => methods), completing(target, 'Targets', targets)),
     h('h3', {}, 'Fields'), rows,
     button({ on: { click: () => addField('', '').querySelector('input').focus() } }, 'Add field'),
     h('h3', {}, 'Body'), bodyNote, body,
-    h('div', { class: 'send-line' }, warning, problem, line, h('div', { class: 'deeds' }, send, copy)));
-  const answerHead = h('p', { class: 'facts-line' }), answerTitle = h('h2', {}, 'Answer');
+    h('div.send-line', {}, warning, problem, line, h('div.deeds', {}, send, copy)));
+  const answerHead = h('p.facts-line'), answerTitle = h('h2', {}, 'Answer');
   let answerTab = 'response', sent = null;
   const answerTabs = makeTabs(app, tab => { answerTab = tab; answerTabs.update(sent, tab); });
-  const answer = h('section', { class: 'compose-answer', 'aria-label': 'Answer' });
-  const element = h('div', { class: 'dv composer' }, h('div', { class: 'composer-columns' }, form, answer));
+  const answer = h('section.compose-answer', { 'aria-label': 'Answer' });
+  const element = h('div.dv.composer', {}, h('div.composer-columns', {}, form, answer));
   let id = undefined, draft = null, model = null, timer = null, asked = 0, isSending = false, isStale = false, ticket = 0;
 
   showNothing();
@@ -63,16 +63,18 @@ export function composerView(app) {
   });
   form.addEventListener('input', () => { problem.textContent = ''; changed(); });
   form.addEventListener('keydown', event => {
+    // What was written stays.
+    if (event.key === 'Escape' && event.target.matches('input, textarea')) app.close();
     if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey)) return;
     event.preventDefault();
     event.stopPropagation();
     submit();
   });
-  app.watch?.(() => { if (element.isConnected) lookAgain(); });
+  app.watch(() => { if (element.isConnected) lookAgain(); });
 
   function showNothing() {
     sent = null;
-    replace(answer, h('p', { class: 'dim' }, 'The answer comes here. Squire adds the token and everything the configuration says.'));
+    replace(answer, h('p.dim', {}, 'The answer comes here. Squire adds the token and everything the configuration says.'));
   }
 
   async function update(state) {
@@ -126,7 +128,7 @@ export function composerView(app) {
         on: { click: () => { draft.isBinary = false; body.disabled = false; replace(bodyNote); body.focus(); changed(); } },
       }, 'Write another'));
     } else if (!given.isWhole) {
-      replace(bodyNote, h('span', { class: 'warning' }, 'Of the recorded body only a part was kept: what stands here is what is sent.'));
+      replace(bodyNote, h('span.warning', {}, 'Of the recorded body only a part was kept: what stands here is what is sent.'));
       draft.shown = null;
     }
     showNothing();
@@ -134,7 +136,7 @@ export function composerView(app) {
   }
 
   function addField(name, value) {
-    const row = h('div', { class: 'field-row' },
+    const row = h('div.field-row', {},
       input('Field name', { value: name, class: 'field-name' }), input('Field value', { value, class: 'field-value' }),
       button({
         'aria-label': 'Remove field', class: 'quiet-button',
@@ -239,7 +241,7 @@ export function composerView(app) {
     warning.hidden = true;
     problem.textContent = '';
     for (const field of form.querySelectorAll('[aria-invalid]')) field.removeAttribute('aria-invalid');
-    const began = setTimeout(() => replace(answer, h('p', { class: 'dim', role: 'status' }, 'On its way …')), 150);
+    const began = setTimeout(() => replace(answer, h('p.dim', { role: 'status' }, 'On its way …')), 150);
     const path = model ? `${address(model.id)}/replay` : '/api/exchanges';
     const result = await app.api.send('POST', path, request());
     clearTimeout(began);
@@ -285,7 +287,7 @@ export function composerView(app) {
 
   // It may still run: what comes later is shown as it comes.
   let isAsking = false;
-  app.store.watch?.(async ({ added, changed }) => {
+  app.store.watch(async ({ added, changed }) => {
     const row = sent && element.isConnected && [...changed ?? [], ...added ?? []].find(item => item.x?.id === sent.id);
     if (!row || row.x.seq <= sent.seq || isAsking) return;
     isAsking = true;
@@ -362,7 +364,7 @@ function completing(field, label, all) {
     event.preventDefault();
     event.stopPropagation();
   });
-  return h('div', { class: 'menu-place' }, field, list);
+  return h('div.menu-place', {}, field, list);
 }
 
 function hostOf(app) {

@@ -1,8 +1,7 @@
 // The button "Copy" and its menu.
 import { copyOut } from './actions.js';
 import { copyText, forms } from './copy.js';
-import { h, icon, replace } from './dom.js';
-import { button } from './panes.js';
+import { button, h, icon, replace } from './dom.js';
 
 /// `{element, open()}`. `exchange()` gives what is to be copied now.
 export function copyMenu(app, exchange) {
@@ -10,8 +9,8 @@ export function copyMenu(app, exchange) {
   const opener = button({
     'aria-haspopup': 'menu', 'aria-expanded': 'false', on: { click: () => (menu.hidden ? open() : close(true)) },
   }, icon('copy'), 'Copy');
-  const menu = h('div', { class: 'menu', role: 'menu', 'aria-label': 'Copy', hidden: true });
-  const element = h('div', { class: 'menu-place' }, opener, menu);
+  const menu = h('div.menu', { role: 'menu', 'aria-label': 'Copy', hidden: true });
+  const element = h('div.menu-place', {}, opener, menu);
 
   function open() {
     const x = exchange();
@@ -22,11 +21,11 @@ export function copyMenu(app, exchange) {
       return button({
         role: 'menuitem', tabIndex: -1, 'data-key': key, 'data-form': form, 'aria-disabled': error ? 'true' : null,
         'aria-keyshortcuts': key, on: { click: () => choose(form) },
-      }, h('span', { class: 'grow' }, name, error && h('small', {}, ` ${error}`)), h('kbd', { 'aria-hidden': 'true' }, key));
+      }, h('span.grow', {}, name, error && h('small', {}, ` ${error}`)), h('kbd', { 'aria-hidden': 'true' }, key));
     }), button({
       role: 'menuitemcheckbox', 'aria-checked': String(isMultiline), tabIndex: -1, class: 'check-item',
       on: { click: event => { isMultiline = !isMultiline; event.currentTarget.setAttribute('aria-checked', String(isMultiline)); } },
-    }, h('span', { class: 'grow' }, 'One option a line')));
+    }, h('span.grow', {}, 'One option a line')));
     menu.hidden = false;
     opener.setAttribute('aria-expanded', 'true');
     menu.firstChild.focus();

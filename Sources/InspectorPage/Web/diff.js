@@ -2,9 +2,9 @@
 import { closeButton } from './actions.js';
 import { bodyRemarks } from './body.js';
 import { bodyLines, difference, fieldDifference, folded } from './compare.js';
-import { h, replace } from './dom.js';
+import { button, h, replace } from './dom.js';
 import { fieldValue } from './headers.js';
-import { address, button, place, textPane } from './panes.js';
+import { address, place, textPane } from './panes.js';
 import { plural, visible } from './text.js';
 
 /// `00a7-12.2` is attempt 2. Pure.
@@ -35,7 +35,7 @@ const spoken = { removed: 'only left', added: 'only right' };
 
 /// The view. `update({left, right})`.
 export function diffView(app) {
-  const element = h('div', { class: 'dv diff' });
+  const element = h('div.dv.diff');
   let asked = '', sides = null, chosen = null;
   const narrow = matchMedia('(max-width: 900px)');
   narrow.addEventListener('change', () => { if (sides && chosen === null) show(); });
@@ -44,7 +44,7 @@ export function diffView(app) {
     const mine = JSON.stringify([left, right]);
     if (mine === asked) return;
     asked = mine;
-    replace(element, h('p', { class: 'dim', role: 'status' }, 'Loading …'));
+    replace(element, h('p.dim', { role: 'status' }, 'Loading …'));
     const names = [left, right].map(splitName);
     const same = names[0].id === names[1].id;
     const get = ({ id }) => app.api.get(address(id));
@@ -54,9 +54,9 @@ export function diffView(app) {
     if (wrong >= 0) {
       asked = '';
       const { problem } = [first, second][wrong], name = names[wrong].id;
-      replace(element, h('div', { class: 'empty-detail', role: 'status' }, h('h2', {}, 'Nothing to compare'),
+      replace(element, h('div.empty-detail', { role: 'status' }, h('h2', {}, 'Nothing to compare'),
         h('p', {}, visible(name), ': ', visible({ evicted: 'no longer kept.', not_found: 'no such exchange.' }[problem?.code]
-          ?? problem?.detail ?? '')), button({ on: { click: () => (app.close ? app.close() : app.go('#/')) } }, 'Back to the list')));
+          ?? problem?.detail ?? '')), button({ on: { click: () => app.close() } }, 'Back to the list')));
       return;
     }
     sides = [first, second].map((answer, i) => sideOf(answer.json, names[i].n));
@@ -72,8 +72,8 @@ export function diffView(app) {
       element.querySelector('[aria-pressed="true"]').focus();
     };
     replace(element,
-      h('header', { class: 'diff-head' }, h('h2', {}, name(left), ' ↔ ', name(right)),
-        h('span', { class: 'segments', role: 'group', 'aria-label': 'Layout' },
+      h('header.diff-head', {}, h('h2', {}, name(left), ' ↔ ', name(right)),
+        h('span.segments', { role: 'group', 'aria-label': 'Layout' },
           button({ 'aria-pressed': String(!isUnified), on: { click: choose(false) } }, 'Side by side'),
           button({ 'aria-pressed': String(isUnified), on: { click: choose(true) } }, 'Unified')), closeButton(app)),
       part('Request line', linesPart([left.line], [right.line], view)),
@@ -89,35 +89,35 @@ export function diffView(app) {
 
 function part(title, { content, count }) {
   return h('section', { class: count ? 'diff-part' : 'diff-part is-equal', 'aria-label': title },
-    h('h3', {}, title, h('span', { class: 'dim' }, count === null ? '' : count ? ` · ${plural(count, 'difference')}` : ' · the same')),
+    h('h3', {}, title, h('span.dim', {}, count === null ? '' : count ? ` · ${plural(count, 'difference')}` : ' · the same')),
     content);
 }
 
 function fieldsPart(left, right) {
   const all = fieldDifference(left, right), different = all.filter(field => field.what !== 'equal'), equal = all.length - different.length;
-  const value = values => (values.length ? values.map(text => h('div', {}, fieldValue(text))) : h('span', { class: 'absent' }, '–'));
+  const value = values => (values.length ? values.map(text => h('div', {}, fieldValue(text))) : h('span.absent', {}, '–'));
   return {
     count: different.length,
     content: [
-      different.length > 0 && h('table', { class: 'fields compared' }, h('thead', { class: 'unseen' }, h('tr', {},
+      different.length > 0 && h('table.fields.compared', {}, h('thead.unseen', {}, h('tr', {},
         ['Field', 'Left', 'Right'].map(text => h('th', { scope: 'col' }, text)))), h('tbody', {}, different.map(field => h('tr', {},
         h('th', { scope: 'row' }, visible(field.name)),
         h('td', { 'data-label': 'Left', class: field.left.length ? 'is-removed' : '' }, value(field.left)),
         h('td', { 'data-label': 'Right', class: field.right.length ? 'is-added' : '' }, value(field.right)))))),
-      equal > 0 && different.length > 0 && h('p', { class: 'dim' }, `${plural(equal, 'field')} the same`),
+      equal > 0 && different.length > 0 && h('p.dim', {}, `${plural(equal, 'field')} the same`),
     ],
   };
 }
 
 function bodyPart(left, right, view) {
   const { kind, sides } = bodyLines(left, right), result = linesPart(...sides, view);
-  if (result.count) result.content = [h('p', { class: 'dim' }, `Compared as ${kind}.`), result.content];
+  if (result.count) result.content = [h('p.dim', {}, `Compared as ${kind}.`), result.content];
   const remarks = [['Left', left], ['Right', right]].flatMap(([side, body]) =>
     bodyRemarks(body ?? {}).filter(remark => remark.isWarning).map(({ text }) => `${side}: ${text}`));
   if (remarks.length) {
     // What is not here cannot be the same.
     result.count ||= null;
-    result.content = [remarks.map(text => h('p', { class: 'warning' }, visible(text))), result.content];
+    result.content = [remarks.map(text => h('p.warning', {}, visible(text))), result.content];
   }
   return result;
 }
@@ -127,9 +127,9 @@ function linesPart(left, right, view) {
   if (!steps) {
     return {
       count: null,
-      content: [h('p', { class: 'warning' }, 'They differ in more than 2,000 lines, or have more than 4,000: ',
+      content: [h('p.warning', {}, 'They differ in more than 2,000 lines, or have more than 4,000: ',
         `${plural(left.length, 'line')} and ${plural(right.length, 'line')} are not compared.`),
-        h('div', { class: 'both' }, textPane(left.join('\n'), 'Left'), textPane(right.join('\n'), 'Right'))],
+        h('div.both', {}, textPane(left.join('\n'), 'Left'), textPane(right.join('\n'), 'Right'))],
     };
   }
   const groups = folded(steps), length = (group, what) => group.steps.filter(step => step.what === what).length;
@@ -139,28 +139,28 @@ function linesPart(left, right, view) {
 }
 
 function foldNode(group, draw) {
-  const place = h('div', { class: 'diff-fold' });
+  const place = h('div.diff-fold');
   replace(place, button({ class: 'more-button', on: { click: () => place.replaceWith(...group.steps.map(draw)) } },
     `${plural(group.steps.length, 'line')} the same`));
   return place;
 }
 
 const lineNode = (what, text) => h('div', { class: `diff-line is-${what}` },
-  h('span', { class: 'diff-sign', 'aria-hidden': 'true' }, signs[what]), spoken[what] && h('span', { class: 'unseen' }, spoken[what]),
-  h('span', { class: 'verbatim wrap' }, text === null ? '' : visible(text)));
+  h('span.diff-sign', { 'aria-hidden': 'true' }, signs[what]), spoken[what] && h('span.unseen', {}, spoken[what]),
+  h('span.verbatim.wrap', {}, text === null ? '' : visible(text)));
 
 function unified(left, right, groups) {
   const draw = step => lineNode(step.what, step.left === null ? right[step.right] : left[step.left]);
-  return h('div', { class: 'diff-lines' }, groups.map(group => (group.isFold ? foldNode(group, draw) : group.steps.map(draw))));
+  return h('div.diff-lines', {}, groups.map(group => (group.isFold ? foldNode(group, draw) : group.steps.map(draw))));
 }
 
 /// What was removed stands beside what was added in its place.
 function beside(left, right, groups) {
-  const row = (l, r, what) => h('div', { class: 'diff-row' },
+  const row = (l, r, what) => h('div.diff-row', {},
     lineNode(what === 'equal' ? 'equal' : l === undefined ? 'none' : 'removed', l === undefined ? null : left[l]),
     lineNode(what === 'equal' ? 'equal' : r === undefined ? 'none' : 'added', r === undefined ? null : right[r]));
   const draw = step => row(step.left, step.right, 'equal');
-  return h('div', { class: 'diff-lines' }, groups.map(group => {
+  return h('div.diff-lines', {}, groups.map(group => {
     if (group.isFold) return foldNode(group, draw);
     if (group.steps[0].what === 'equal') return group.steps.map(draw);
     const removed = group.steps.filter(step => step.what === 'removed'), added = group.steps.filter(step => step.what === 'added');

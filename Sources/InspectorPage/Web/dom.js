@@ -24,17 +24,22 @@ function append(element, children) {
   }
 }
 
-/// An element of HTML. `props`: `class`, `text`, `on: {event: function}`, `style: {property: value}` by the object
+/// An element of HTML. `tag` may name classes: `p.quiet`. `props`: `class`, `text`, `on: {event: function}`, `style: {property: value}` by the object
 /// model, the properties value, checked, disabled, hidden and tabIndex, and any attribute. Children are nodes, texts,
 /// lists of those, or nothing.
 export function h(tag, props, ...children) {
-  return fill(document.createElement(tag), props, children);
+  const [name, ...classes] = tag.split('.'), element = document.createElement(name);
+  if (classes.length) element.className = classes.join(' ');
+  return fill(element, props, children);
 }
 
 /// An element of SVG.
 export function svg(tag, props, ...children) {
   return fill(document.createElementNS(SVG, tag), props, children);
 }
+
+/// A button that submits nothing.
+export const button = (props, ...children) => h('button', { type: 'button', ...props }, ...children);
 
 /// Has `children` in place of what the element has.
 export function replace(element, ...children) {
@@ -70,6 +75,7 @@ const ICONS = {
   tune: 'M2 4.5h7m4 0h1M2 11.5h1m4 0h7M11 2.5a2 2 0 1 1 0 4 2 2 0 0 1 0-4zM5 9.5a2 2 0 1 1 0 4 2 2 0 0 1 0-4z',
   refresh: 'M13.5 8a5.5 5.5 0 1 1-1.6-3.9M13.5 1.5v3h-3',
   send: 'M2 8 14 2.5 10.5 14 7.5 9.5z M7.5 9.5 14 2.5',
+  compare: 'M2 5h10M9.5 2.5 12 5 9.5 7.5M14 11H4m2.5-2.5L4 11l2.5 2.5',
   star: 'm8 1.8 1.9 4 4.3.5-3.2 3 .9 4.3L8 11.4l-3.9 2.2.9-4.3-3.2-3 4.3-.5z',
   edit: 'm2.5 13.5.8-3.2 7.6-7.6 2.4 2.4-7.6 7.6zM9.4 4.2l2.4 2.4',
 };

@@ -1,15 +1,15 @@
 // One exchange: what it is, what can be done with it, and its tabs.
 import { closeButton, compose, copyOut, pin, sendAgain } from './actions.js';
-import { size } from './body.js';
 import { copyMenu } from './copymenu.js';
-import { h, icon, replace } from './dom.js';
+import { button, h, icon, replace } from './dom.js';
 import { makeExplain } from './explain.js';
 import { makeHeaders } from './headers.js';
 import { makeMessages } from './messages.js';
 import { makeRaw, makeRequest, makeResponse } from './sides.js';
-import { makeStory, waits } from './story.js';
-import { duration, plain, span, time, visible } from './text.js';
-import { address, button, place } from './panes.js';
+import { ends, tokenWords } from './list.js';
+import { makeStory } from './story.js';
+import { duration, plain, size, span, time, visible } from './text.js';
+import { address, place } from './panes.js';
 
 const tabs = [
   ['story', 'Story', makeStory], ['request', 'Request', makeRequest], ['response', 'Response', makeResponse],
@@ -22,12 +22,11 @@ const hasMessages = x => x.flags?.includes('stream') || x.flags?.includes('webso
 /// How it ended, in words: `201 after a refresh`.
 export function statusText(x) {
   const parts = [x.status ?? (x.state === 'running' ? 'running' : 'no answer')];
-  const ended = waits(x).filter(wait => wait.ended != null), isFailed = ended.length > 0 && ended.every(wait => wait.outcome !== 'refreshed');
-  if (isFailed) parts.push(x.code === 'login_needed' ? '' : 'a refresh failed');
-  else if (x.attempts > 1 || x.refresh === 'led' && ended.length > 0) parts.push('after a refresh');
-  else if (x.refresh === 'waited') parts.push('after waiting');
+  const how = tokenWords(x);
+  if (how && how !== 'a login is needed') parts.push(how);
   if (x.state === 'running' && x.status) parts.push('· running');
-  if (x.code) parts.push(`· ${x.code}`);
+  const end = x.code ?? ends[x.outcome];
+  if (end) parts.push(`· ${end}`);
   return parts.filter(Boolean).join(' ');
 }
 
@@ -39,9 +38,9 @@ export function statusClass(x) {
 
 /// The tabs of an exchange and what they show. `onTab(tab)` is told what a person chose. `update(exchange, tab)`.
 export function makeTabs(app, onTab) {
-  const list = h('div', { class: 'tabs', role: 'tablist', 'aria-label': 'Exchange' });
-  const panel = h('div', { class: 'tab-panel', role: 'tabpanel', id: 'exchange-panel', tabIndex: 0 });
-  const element = h('div', { class: 'tabbed' }, list, panel);
+  const list = h('div.tabs', { role: 'tablist', 'aria-label': 'Exchange' });
+  const panel = h('div.tab-panel', { role: 'tabpanel', id: 'exchange-panel', tabIndex: 0 });
+  const element = h('div.tabbed', {}, list, panel);
   let id = null, views = new Map(), exchange = null, current = 'story';
 
   const context = {
@@ -51,10 +50,11 @@ export function makeTabs(app, onTab) {
     show(tab, attempt) {
       view(tab).choose?.(attempt ?? null);
       onTab(tab);
-      list.querySelector('[aria-selected="true"]')?.focus();
+      focus();
     },
   };
 
+  const focus = () => list.querySelector('[aria-selected="true"]')?.focus();
   const names = () => tabs.filter(([name]) => name !== 'messages' || hasMessages(exchange));
 
   function view(name) {
@@ -99,7 +99,7 @@ export function makeTabs(app, onTab) {
     // Left is also the way back to the list.
     event.stopPropagation();
     onTab(all[to % all.length].dataset.tab);
-    list.querySelector('[aria-selected="true"]')?.focus();
+    focus();
   });
 
   function differ() {
@@ -112,21 +112,22 @@ export function makeTabs(app, onTab) {
     app.go(`#/d/${name(numbers.at(-2))}/${name(numbers.at(-1))}`);
   }
 
-  return { element, update, differ, focus: () => list.querySelector('[aria-selected="true"]')?.focus(), tabAt: n => names()[n]?.[0] };
+  return { element, update, differ, focus, tabAt: n => names()[n]?.[0] };
 }
 
 /// The view of an exchange. `update({id, tab})`, `key(event)` which tells whether it was one of its own, `focus()`.
 export function exchangeView(app) {
-  const title = h('h2', { class: 'exchange-title' }), facts = h('p', { class: 'facts-line' });
+  const title = h('h2.exchange-title'), facts = h('p.facts-line');
   const notice = h('div', { role: 'status', class: 'notice-place' });
   const again = button({ on: { click: () => sendAgain(app, exchange) } }, icon('refresh'), 'Send again');
   const edit = button({ title: 'Edit in the composer (e)', on: { click: () => compose(app, exchange) } }, icon('edit'), 'Edit');
   const copy = copyMenu(app, () => exchange);
   const pinned = button({ title: 'Keep it from being evicted (b)', on: { click: togglePin } }, icon('star'), 'Pin');
-  const head = h('header', { class: 'exchange-head' }, h('div', { class: 'title-line' }, title, closeButton(app)), facts,
-    h('div', { class: 'deeds' }, again, edit, copy.element, pinned));
+  const compared = button({ on: { click: () => app.mark(id) } }, icon('compare'), 'Compare');
+  const head = h('header.exchange-head', {}, h('div.title-line', {}, title, closeButton(app)), facts,
+    h('div.deeds', {}, again, edit, copy.element, pinned, compared));
   const tabbed = makeTabs(app, tab => app.go(`#/x/${encodeURIComponent(id)}/${tab}`));
-  const element = h('div', { class: 'dv exchange' });
+  const element = h('div.dv.exchange');
   let id = null, tab = 'story', exchange = null, loading = null, wanted = 0, pressed = null, status = null;
 
   function update(state) {
@@ -142,8 +143,8 @@ export function exchangeView(app) {
   async function load() {
     loading?.abort();
     const mine = loading = new AbortController(), asked = id;
-    const skeleton = exchange ? null : setTimeout(() => replace(element, h('div', { class: 'skeleton-detail', role: 'status' },
-      h('span', { class: 'unseen' }, 'Loading'), h('i'), h('i'), h('i'))), 150);
+    const skeleton = exchange ? null : setTimeout(() => replace(element, h('div.skeleton-detail', { role: 'status' },
+      h('span.unseen', {}, 'Loading'), h('i'), h('i'), h('i'))), 150);
     let answer;
     try {
       answer = await app.api.get(address(asked), { signal: mine.signal });
@@ -164,7 +165,7 @@ export function exchangeView(app) {
       if (wanted > exchange.seq) load();
     } else if (exchange) {
       // What is on the screen stays there.
-      if (answer.status === 404) replace(notice, h('p', { class: 'notice-line' }, 'No longer kept: this is what was here before.'));
+      if (answer.status === 404) replace(notice, h('p.notice-line', {}, 'No longer kept: this is what was here before.'));
     } else missing(answer);
   }
 
@@ -179,7 +180,7 @@ export function exchangeView(app) {
     const key = JSON.stringify([x.id, x.method, x.target]);
     if (title.dataset.key !== key) {
       title.dataset.key = key;
-      replace(title, h('span', { class: 'method' }, visible(x.method)), ' ', h('span', { class: 'target' }, visible(x.target)));
+      replace(title, h('span.method', {}, visible(x.method)), ' ', h('span.target', {}, visible(x.target)));
     }
     replace(facts, h('span', { class: `status ${statusClass(x)}` }, visible(statusText(x))),
       [x.id, time(x.at, { ms: true }), x.total_ms === null ? null : duration(x.total_ms),
@@ -192,6 +193,8 @@ export function exchangeView(app) {
       x.origin === 'composer' && h('span', {}, 'written here'));
     const isPinned = x.flags?.includes('pinned') ?? false;
     pinned.setAttribute('aria-pressed', String(isPinned));
+    compared.setAttribute('aria-pressed', String(app.marked === x.id));
+    compared.title = app.marked && app.marked !== x.id ? `What differs from ${app.marked} (x)` : 'Mark it, then another: what differs (x)';
     const isRunning = x.state === 'running', isSocket = x.flags?.includes('websocket');
     // Squire turned it away before it knew where to: from here it would pass.
     const isRefused = x.route === 'none' && Boolean(x.code);
@@ -203,9 +206,9 @@ export function exchangeView(app) {
   }
 
   async function missing(answer) {
-    const asked = id, row = app.store.row?.(asked), problem = answer.problem ?? {};
-    const say = (heading, ...text) => replace(element, h('div', { class: 'empty-detail', role: 'status' }, h('h2', {}, heading), text,
-      button({ on: { click: () => (app.close ? app.close() : app.go('#/')) } }, 'Back to the list')));
+    const asked = id, row = app.store.row(asked), problem = answer.problem ?? {};
+    const say = (heading, ...text) => replace(element, h('div.empty-detail', { role: 'status' }, h('h2', {}, heading), text,
+      button({ on: { click: () => app.close() } }, 'Back to the list')));
     if (answer.status === 0) return say('Squire does not answer', h('p', {}, 'It is asked again as soon as it does.'));
     if (row?.isGone) return say('Gone with the old process',
       h('p', {}, 'Squire was restarted; nothing of what it had recorded is on disk.'));
@@ -228,7 +231,7 @@ export function exchangeView(app) {
     if (x === exchange) drawHead();
   }
 
-  app.store.watch?.(({ added, changed }) => {
+  app.store.watch(({ added, changed }) => {
     if (id === null || !element.isConnected) return;
     for (const row of [...changed ?? [], ...added ?? []]) {
       if (row.x?.id !== id || row.x.seq <= (exchange?.seq ?? -1)) continue;
@@ -236,7 +239,7 @@ export function exchangeView(app) {
       if (!loading) load();
     }
   });
-  app.watch?.(() => {
+  app.watch(() => {
     if (!element.isConnected || id === null) return;
     if (exchange && status !== app.status) {
       // What it says of keys and places is shown in the tabs.

@@ -34,44 +34,44 @@ function accessText(access) {
 /// The whole of it. `given` are the fields of the request: what is made in the place of one of them replaces it.
 export function explanationView(explanation, given = []) {
   const { route = {}, token = {} } = explanation;
-  const source = text => text && h('span', { class: 'source' }, visible(text));
+  const source = text => text && h('span.source', {}, visible(text));
   const names = new Set(given.map(([name]) => name.toLowerCase()));
   const what = field => became(field.what, names.has(field.name.toLowerCase()));
   const row = (name, ...what) => [h('dt', {}, name), h('dd', {}, ...what)];
   return h('div', {},
-    h('dl', { class: 'fact-list' },
+    h('dl.fact-list', {},
       row('Access', visible(accessText(explanation.access ?? 'allowed')), source(explanation.access?.source)),
       row('Route', h('b', {}, visible(route.kind ?? '–')), route.because && [' · ', visible(route.because)], source(route.source)),
       explanation.upstream && row('Upstream', visible(explanation.upstream)),
       row('Token', visible([token.action, token.generation && `generation ${token.generation}`,
         typeof token.expires_in === 'number' && `${span(token.expires_in)} left`].filter(Boolean).join(' · ')),
-      token.advice && h('p', { class: 'warning' }, visible(token.advice)))),
-    h('table', { class: 'fields compared', 'aria-label': 'Fields' },
+      token.advice && h('p.warning', {}, visible(token.advice)))),
+    h('table.fields.compared', { 'aria-label': 'Fields' },
       h('thead', {}, h('tr', {}, ['Field', 'Value', 'What', 'Why'].map(text => h('th', { scope: 'col' }, text)))),
       h('tbody', {}, (explanation.fields ?? []).map(field => h('tr', { class: `what-${what(field)}` },
         h('th', { scope: 'row' }, visible(field.name)), h('td', { 'data-label': 'Value' }, fieldValue(field.value)),
-        h('td', {}, h('span', { class: 'badge' }, what(field))),
+        h('td', {}, h('span.badge', {}, what(field))),
         h('td', { 'data-label': 'Why' }, visible(field.why ?? ''), source(field.source)))))));
 }
 
 /// The tab: asked when it is looked at, and again only for another exchange.
 export function makeExplain({ app }) {
-  const element = h('div', { class: 'explain' });
+  const element = h('div.explain');
   let asked = null;
 
   async function update(x) {
     if (asked === x.id) return;
     asked = x.id;
-    replace(element, h('p', { class: 'dim' }, 'Asking …'));
+    replace(element, h('p.dim', {}, 'Asking …'));
     const answer = await app.api.send('POST', '/api/explain', {
       method: x.method, target: x.target, fields: askableFields(x.request?.head?.fields ?? []),
     });
     if (asked !== x.id) return;
     if (!answer.ok) asked = null;
     replace(element, answer.ok
-      ? [h('p', { class: 'dim' }, 'What Squire would do with this request now, by its configuration and session of now.'),
+      ? [h('p.dim', {}, 'What Squire would do with this request now, by its configuration and session of now.'),
         explanationView(answer.json, x.request?.head?.fields)]
-      : h('p', { class: 'warning', role: 'alert' }, visible(answer.problem?.detail ?? 'Squire did not explain it.')));
+      : h('p.warning', { role: 'alert' }, visible(answer.problem?.detail ?? 'Squire did not explain it.')));
   }
 
   return { element, update };

@@ -3,7 +3,7 @@
 /// What `is:` takes, with its words.
 export const STATES = {
   failed: ['failed', x => x.outcome === 'upstream_failed' || x.outcome === 'shut_down' || x.status >= 500],
-  retried: ['sent again after a refresh', x => x.attempts > 1],
+  retried: ['sent again', x => x.attempts > 1],
   waited: ['waited for a refresh', x => x.refresh === 'waited'],
   refused: ['refused by Squire', x => x.outcome === 'refused'],
   running: ['running', x => x.state === 'running'],

@@ -1,25 +1,25 @@
 // The filter's box: completes, underlines what is wrong, says the filter in words, asks the server for bodies and headers,
 // keeps filters by name.
 import { complete } from './filter.js';
-import { h, icon, replace, say } from './dom.js';
+import { button, h, icon, replace, say } from './dom.js';
 import { number } from './text.js';
 
 export function makeFilterBox(app) {
   const { view, context } = app;
-  const mirror = h('div', { class: 'mirror', 'aria-hidden': 'true' });
-  const options = h('ul', { class: 'options', role: 'listbox', id: 'filter-options', 'aria-label': 'Completions', hidden: true });
+  const mirror = h('div.mirror', { 'aria-hidden': 'true' });
+  const options = h('ul.options', { role: 'listbox', id: 'filter-options', 'aria-label': 'Completions', hidden: true });
   const input = h('input', {
     type: 'text', class: 'filter-input', role: 'combobox', 'aria-label': 'Filter', 'aria-autocomplete': 'list', 'aria-controls': 'filter-options', 'aria-expanded': 'false', 'aria-describedby': 'filter-words',
     autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false', placeholder: 'Filter: status:4xx -path:/health is:retried',
   });
-  const hint = h('kbd', { class: 'slash', 'aria-hidden': 'true', text: '/' });
-  const clear = h('button', { type: 'button', class: 'icon-button', 'aria-label': 'Clear the filter', hidden: true, on: { click: () => { set(''); input.focus(); } } }, icon('close'));
-  const count = h('span', { class: 'count' });
-  const saved = h('button', { type: 'button', class: 'icon-button', 'aria-label': 'Saved filters', 'aria-expanded': 'false', 'aria-controls': 'saved-filters', title: 'Saved filters', on: { click: () => openSaved(panel.hidden) } }, icon('star'));
-  const panel = h('div', { class: 'panel saved', id: 'saved-filters', role: 'group', 'aria-label': 'Saved filters', hidden: true });
-  const words = h('p', { class: 'filter-words', id: 'filter-words' });
-  const element = h('div', { class: 'filter', role: 'search' },
-    h('div', { class: 'filter-line' }, h('div', { class: 'filter-field' }, hint, mirror, input, clear, options), count, saved, panel), words);
+  const hint = h('kbd.slash', { 'aria-hidden': 'true', text: '/' });
+  const clear = button({ class: 'icon-button', 'aria-label': 'Clear the filter', hidden: true, on: { click: () => { set(''); input.focus(); } } }, icon('close'));
+  const count = h('span.count');
+  const saved = button({ class: 'icon-button', 'aria-label': 'Saved filters', 'aria-expanded': 'false', 'aria-controls': 'saved-filters', title: 'Saved filters', on: { click: () => openSaved(panel.hidden) } }, icon('star'));
+  const panel = h('div.panel.saved', { id: 'saved-filters', role: 'group', 'aria-label': 'Saved filters', hidden: true });
+  const words = h('p.filter-words', { id: 'filter-words' });
+  const element = h('div.filter', { role: 'search' },
+    h('div.filter-line', {}, h('div.filter-field', {}, hint, mirror, input, clear, options), count, saved, panel), words);
 
   let found = null, chosen = -1, timer = null, searching = null, searchedAt = 0, searched = null, notes = '', errors = [];
 
@@ -127,7 +127,7 @@ export function makeFilterBox(app) {
     chosen = -1;
     if (!found.options.length) return hideOptions();
     replace(options, found.options.map((option, i) => h('li', { role: 'option', id: `option-${i}`, 'aria-selected': 'false', on: { pointerdown: event => { event.preventDefault(); take(i); } } },
-      h('span', { class: 'option-text', text: option.text }), h('span', { class: 'quiet', text: option.hint || '' }), h('span', { class: 'quiet right', text: option.count ? number(option.count) : '' }))));
+      h('span.option-text', { text: option.text }), h('span.quiet', { text: option.hint || '' }), h('span.quiet.right', { text: option.count ? number(option.count) : '' }))));
     options.hidden = false;
     input.setAttribute('aria-expanded', 'true');
     input.removeAttribute('aria-activedescendant');
@@ -190,10 +190,10 @@ export function makeFilterBox(app) {
     const filters = app.prefs.get('filters');
     const name = h('input', { type: 'text', class: 'field', id: 'filter-name', maxlength: 60, autocomplete: 'off', placeholder: 'a name' });
     replace(panel,
-      filters.length ? h('ul', { class: 'saved-list' }, filters.map((filter, i) => h('li', {},
-        h('button', { type: 'button', class: 'link', on: { click: () => { set(filter.q); openSaved(false); app.focusList(); } } }, filter.name), h('code', { class: 'quiet', text: filter.q }),
-        h('button', { type: 'button', class: 'icon-button', 'aria-label': `Forget ${filter.name}`, on: { click: () => { app.prefs.set('filters', filters.filter((_, n) => n !== i)); openSaved(true); panel.querySelector('button, input').focus(); } } }, icon('close')))))
-        : h('p', { class: 'quiet', text: 'None yet. They stay in this browser.' }),
+      filters.length ? h('ul.saved-list', {}, filters.map((filter, i) => h('li', {},
+        button({ class: 'link', on: { click: () => { set(filter.q); openSaved(false); app.focusList(); } } }, filter.name), h('code.quiet', { text: filter.q }),
+        button({ class: 'icon-button', 'aria-label': `Forget ${filter.name}`, on: { click: () => { app.prefs.set('filters', filters.filter((_, n) => n !== i)); openSaved(true); panel.querySelector('button, input').focus(); } } }, icon('close')))))
+        : h('p.quiet', { text: 'None yet. They stay in this browser.' }),
       h('form', {
         class: 'save-form', on: {
           submit: event => {

@@ -31,40 +31,40 @@ const words = {
   removed: 'does not go upstream', made: 'made by Squire',
 };
 
-export const absent = () => h('span', { class: 'absent' }, '–');
+export const absent = () => h('span.absent', {}, '–');
 
 /// A value of a field: text, and what stands in a secret's place told apart.
 export function fieldValue(value) {
   if (value == null) return absent();
-  if (value === '') return h('span', { class: 'absent' }, 'empty');
+  if (value === '') return h('span.absent', {}, 'empty');
   const parts = value.split(new RegExp(`(${mark.source})`));
-  return h('span', { class: 'value' }, parts.map((part, i) => (i % 2 ? h('span', { class: 'secret' }, part) : visible(part))));
+  return h('span.value', {}, parts.map((part, i) => (i % 2 ? h('span.secret', {}, part) : visible(part))));
 }
 
 /// A table of fields.
 export function fieldTable(label, fields) {
-  if (!fields?.length) return h('p', { class: 'dim' }, `${label}: none`);
-  return h('table', { class: 'fields', 'aria-label': label }, h('tbody', {}, fields.map(([name, value]) =>
+  if (!fields?.length) return h('p.dim', {}, `${label}: none`);
+  return h('table.fields', { 'aria-label': label }, h('tbody', {}, fields.map(([name, value]) =>
     h('tr', {}, h('th', { scope: 'row' }, visible(name)), h('td', {}, fieldValue(value))))));
 }
 
 /// The tab.
 export function makeHeaders() {
-  const element = h('div', { class: 'headers' });
+  const element = h('div.headers');
 
   function update(x) {
     const rows = compareFields(x.request?.head?.fields ?? [], x.sent?.fields ?? [], x.sent?.what ?? []);
     const wentOut = (x.sent?.fields ?? []).length > 0;
     replace(element,
       h('h3', {}, 'Request'),
-      !wentOut && h('p', { class: 'dim' }, 'Nothing went upstream.'),
+      !wentOut && h('p.dim', {}, 'Nothing went upstream.'),
       !wentOut && rows.length > 0 && fieldTable('Fields of the request', x.request.head.fields),
-      wentOut && rows.length > 0 && h('table', { class: 'fields compared', 'aria-label': 'Fields of the request' },
+      wentOut && rows.length > 0 && h('table.fields.compared', { 'aria-label': 'Fields of the request' },
         h('thead', {}, h('tr', {}, ['Field', 'Client', 'Upstream', 'What'].map(text => h('th', { scope: 'col' }, text)))),
         h('tbody', {}, rows.map(row => h('tr', { class: `what-${row.what}` },
           h('th', { scope: 'row' }, visible(row.name)), h('td', { 'data-label': 'Client' }, fieldValue(row.client)),
-          h('td', { 'data-label': 'Upstream' }, row.sent !== null && row.sent === row.client ? h('span', { class: 'absent' }, 'the same') : fieldValue(row.sent)),
-          h('td', {}, h('span', { class: 'badge', title: words[row.what] }, row.what)))))),
+          h('td', { 'data-label': 'Upstream' }, row.sent !== null && row.sent === row.client ? h('span.absent', {}, 'the same') : fieldValue(row.sent)),
+          h('td', {}, h('span.badge', { title: words[row.what] }, row.what)))))),
       (x.attempt_list ?? []).filter(attempt => attempt.status).map(attempt => {
         const which = x.attempt_list.length > 1 ? ` of attempt ${attempt.n}` : '';
         return [h('h3', {}, `Answer${which} · ${attempt.status} `, visible(attempt.reason ?? '')),

@@ -1,6 +1,7 @@
 // Keys, words of the filter, and how to ask the same from a shell.
 import { KEYS as WORDS, STATES } from './filter.js';
 import { h, replace } from './dom.js';
+import { sheetHead } from './panes.js';
 
 /// Every key and what it does: shown here, dispatched in `keys.js`.
 export const KEYS = [
@@ -19,19 +20,19 @@ export function helpView(app) {
   const recipes = h('div');
   const toggle = h('input', { type: 'checkbox', id: 'keys-on', on: { change: () => app.prefs.set('keys', toggle.checked) } });
   const keys = names => names.flatMap((name, i) => [i && name !== '…' && names[i - 1] !== '…' ? ' ' : '', name === '…' ? ' … ' : h('kbd', { text: name })]);
-  const element = h('section', { class: 'sheet-inner help', 'aria-labelledby': 'help-title', tabIndex: -1 },
-    h('h2', { id: 'help-title', text: 'Help' }),
-    h('div', { class: 'help-columns' }, KEYS.map(([title, list]) => h('section', {}, h('h3', { text: title }),
-      h('dl', { class: 'keys' }, list.map(([one, other, words]) => h('div', {}, h('dt', {}, keys(one), other.length ? [h('span', { class: 'quiet', text: ' or ' }), keys(other)] : null), h('dd', { text: words }))))))),
-    h('p', {}, h('label', { class: 'check' }, toggle, ' Single keys act'), h('span', { class: 'quiet', text: ' They act in the list, the detail and on the page itself, never in a field.' })),
-    h('p', { class: 'quiet', text: 'The browser’s own search (Ctrl+F) sees the drawn rows only: / searches all of them.' }),
+  const element = h('section.sheet-inner.help', { 'aria-labelledby': 'help-title', tabIndex: -1 },
+    sheetHead(app, 'help-title', 'Help'),
+    h('div.help-columns', {}, KEYS.map(([title, list]) => h('section', {}, h('h3', { text: title }),
+      h('dl.keys', {}, list.map(([one, other, words]) => h('div', {}, h('dt', {}, keys(one), other.length ? [h('span.quiet', { text: ' or ' }), keys(other)] : null), h('dd', { text: words }))))))),
+    h('p', {}, h('label.check', {}, toggle, ' Single keys act'), h('span.quiet', { text: ' They act in the list, the detail and on the page itself, never in a field.' })),
+    h('p.quiet', { text: 'The browser’s own search (Ctrl+F) sees the drawn rows only: / searches all of them.' }),
     h('h3', { text: 'Words of the filter' }),
     h('p', {}, 'Words separated by blanks must all match. ', h('code', { text: '-' }), ' before a word turns it round, quotes keep blanks, a comma means or. A bare word is looked for in method and target.'),
-    h('dl', { class: 'words' }, Object.entries(WORDS).map(([name, [words]]) => h('div', {}, h('dt', {}, h('code', { text: EXAMPLES[name] })), h('dd', { text: words })))),
+    h('dl.words', {}, Object.entries(WORDS).map(([name, [words]]) => h('div', {}, h('dt', {}, h('code', { text: EXAMPLES[name] })), h('dd', { text: words })))),
     h('p', {}, h('code', { text: 'is:' }), ' takes ', Object.keys(STATES).map((name, i) => [i ? ', ' : '', h('code', { text: name })]), '.'),
     h('h3', { text: 'The same from a shell' }), recipes,
     h('h3', { text: 'What is kept' }),
-    h('p', { text: 'Exchanges are kept in Squire’s memory only, without tokens, passwords and cookies, until newer ones need the room. Nothing is written to disk, nothing leaves this process. This browser keeps the theme, the columns and the filters that you named.' }));
+    h('p', { text: 'Exchanges are in Squire’s memory only, without tokens, passwords and cookies, until newer ones need the room. This browser keeps the theme, the columns and the filters that you named.' }));
   return {
     element,
     update() {

@@ -1,7 +1,7 @@
-// Keys: in the list, the detail, a sheet, or on the page itself, never in a field, never with Ctrl, Alt or Meta.
+// Keys: in the list, the detail, a sheet, the bar, or on the page itself, never in a field, never with Ctrl, Alt or Meta.
 
 const FIELDS = 'input, textarea, select, [contenteditable], [role=combobox], [role=textbox]';
-const PLACES = 'main, aside';
+const PLACES = 'main, aside, header';
 
 /// Whether a key there is a person's word to the page. Pure, but for the element's surroundings.
 export function isForPage(event) {
@@ -54,7 +54,7 @@ function act(app, event) {
       if (isOnControl || isInDetail || list.selected === null) return false;
       return app.open(list.selected, { isFocused: true }), true;
     case '/': return app.focusFilter(), true;
-    case 'f': return list.follow(), ['list', 'exchange'].includes(route.view) || (app.go('/'), app.focusList()), true;
+    case 'f': return list.follow(), app.isListSeen() || (app.go('/'), app.focusList()), true;
     case 'p': return app.pause(), true;
     case 't': return app.toggle('tokens'), true;
     case '?': return app.toggle('help'), true;

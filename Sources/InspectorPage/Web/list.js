@@ -2,6 +2,7 @@
 // newest; keeps its place while rows come and go; the selection is an id.
 import { isProblem } from './filter.js';
 import { h, icon, paint, replace, say } from './dom.js';
+import { brought } from './story.js';
 import * as text from './text.js';
 
 /// Columns with their titles, widths and what they show.
@@ -33,24 +34,38 @@ function generations(x) {
   return all.length > 1 ? `${all[0]}→${all[all.length - 1]}` : all.length ? String(all[0]) : '';
 }
 
-/// Whether its refresh gave no token: it was not sent, or the refusal was passed on.
-function isInVain(x) {
-  return !!x.refresh && x.state === 'done' && (x.attempts === 0 ? !!x.code : x.attempts === 1 && x.status === 401);
+/// Ends that no code and no status tells of.
+export const ends = { client_gone: 'your tool hung up', upstream_failed: 'broke off', shut_down: 'Squire was shut down' };
+
+/// Whether what it asked the session for did not come.
+const isInVain = x => !!x.token_outcome && !brought.has(x.token_outcome);
+
+/// What the token has to do with how it went, after its status; empty if nothing.
+export function tokenWords(x) {
+  if (isInVain(x)) {
+    if (x.token_outcome === 'login_needed') return 'a login is needed';
+    return ['unavailable', 'unchanged', 'misconfigured', 'timed_out'].includes(x.token_outcome) ? 'a refresh failed' : 'not refreshed';
+  }
+  if (x.attempts > 1) return !x.token_outcome ? 'sent again' : x.refresh ? 'after a refresh' : 'with another token';
+  if (!x.token_outcome || x.token_outcome === 'former') return '';
+  return x.refresh === 'led' ? 'after a refresh' : x.refresh === 'waited' ? 'after waiting' : '';
 }
 
-function inVain(x) {
-  return x.code === 'login_needed' ? 'a login is needed' : 'a refresh failed';
+/// The statuses that your tool has not seen.
+function held(x) {
+  const isOwn = x.status === null || ['answered', 'refused'].includes(x.outcome) || x.statuses.length < x.attempts;
+  return isOwn ? x.statuses : x.statuses.slice(0, -1);
 }
 
 /// Signs of an exchange with their words, in the order in which they stand.
 export function signs(x) {
   const found = [];
-  if (x.attempts > 1) found.push(['↻', 'refreshed and sent again', 'again']);
-  else if (isInVain(x)) found.push(['✕', inVain(x), 'failed']);
+  if (isInVain(x)) found.push(['✕', tokenWords(x), 'failed']);
+  else if (x.attempts > 1) found.push(['↻', x.refresh ? 'refreshed and sent again' : x.token_outcome ? 'sent again with another token' : 'sent again', 'again']);
   else if (x.refresh) found.push(['⧗', x.refresh === 'led' ? 'refreshed first' : 'waited for a refresh', 'waited']);
   if (x.state === 'running') found.push(['▶', 'running', 'running']);
-  if (x.outcome === 'upstream_failed' || x.outcome === 'shut_down') found.push(['✕', 'failed', 'failed']);
-  if (x.outcome === 'client_gone') found.push(['⊣', 'your tool hung up', 'left']);
+  if (x.outcome === 'upstream_failed' || x.outcome === 'shut_down') found.push(['✕', x.code ? 'failed' : ends[x.outcome], 'failed']);
+  if (x.outcome === 'client_gone') found.push(['⊣', ends.client_gone, 'left']);
   if (x.outcome === 'refused') found.push(['⊘', 'refused by Squire', 'refused']);
   if (x.origin === 'replay') found.push(['⟲', 'replay', 'replay']);
   if (x.origin === 'composer') found.push(['✎', 'from the composer', 'replay']);
@@ -60,9 +75,9 @@ export function signs(x) {
 
 /// The row's name for who hears it.
 export function sentence(x) {
-  const how = isInVain(x) ? `, ${inVain(x)}` : x.attempts > 1 || x.refresh === 'led' ? ' after a refresh' : x.refresh === 'waited' ? ' after waiting' : '';
+  const words = tokenWords(x), how = words && `${/^(after|with) /.test(words) ? ' ' : ', '}${words}`;
   return `${text.plain(x.method)} ${text.middle(text.plain(x.target), 300)}, ${x.status ?? 'no status'}${how}`
-    + (x.code ? `, failed ${x.code}` : x.outcome === 'upstream_failed' ? ', failed' : '') + (x.state === 'running' ? ', running' : '')
+    + (x.code ? `, failed ${x.code}` : ends[x.outcome] ? `, ${ends[x.outcome]}` : '') + (x.state === 'running' ? ', running' : '')
     + `, ${Math.round(x.total_ms ?? 0)} milliseconds` + (x.generation ? `, generation ${x.generation}` : '');
 }
 
@@ -72,28 +87,28 @@ function tone(status) {
 
 function statusCell(x) {
   const nodes = [];
-  const before = x.attempts > 1 ? x.statuses.slice(0, -1) : [];
-  for (const status of before) nodes.push(h('span', { class: 'status held', text: String(status) }), ' ');
+  const before = held(x);
+  for (const status of before) nodes.push(h('span.status.held', { text: String(status) }), ' ');
   const [first, ...rest] = signs(x);
   const sign = ([character, words, kind]) => h('span', { class: `sign ${kind}`, title: words, text: character });
   if (before.length && first) { nodes.push(sign(first), ' '); }
   if (x.status !== null && x.status !== undefined) nodes.push(h('span', { class: `status ${tone(x.status)}`, text: String(x.status) }));
   for (const one of before.length ? rest : first ? [first, ...rest] : []) nodes.push(' ', sign(one));
-  if (x.state === 'running') nodes.push(' ', h('span', { class: 'quiet', text: text.size(x.response_bytes) }));
-  if (x.code) nodes.push(' ', h('span', { class: 'code', text: x.code }));
+  if (x.state === 'running') nodes.push(' ', h('span.quiet', { text: text.size(x.response_bytes) }));
+  if (x.code) nodes.push(' ', h('span.code', { text: x.code }));
   return nodes;
 }
 
 /// `app` has view, select, open, prefs. `{element, grid, render(), select(key, {isSeen}), move(steps) …}`.
 export function makeList(app) {
   const { view } = app;
-  const head = h('div', { class: 'row head', role: 'row', 'aria-rowindex': '1' });
-  const rows = h('div', { class: 'rows', role: 'rowgroup' });
-  const sizer = h('div', { class: 'sizer', role: 'presentation' }, rows);
-  const grid = h('div', { class: 'grid', role: 'grid', 'aria-label': 'Exchanges', tabIndex: 0 }, h('div', { class: 'heads', role: 'rowgroup' }, head), sizer);
-  const more = h('button', { class: 'more', type: 'button', hidden: true, on: { click: () => list.follow() } });
-  const ruler = h('span', { class: 'mono ruler', 'aria-hidden': 'true', text: '0'.repeat(100) });
-  const element = h('div', { class: 'list' }, grid, more, ruler);
+  const head = h('div.row.head', { role: 'row', 'aria-rowindex': '1' });
+  const rows = h('div.rows', { role: 'rowgroup' });
+  const sizer = h('div.sizer', { role: 'presentation' }, rows);
+  const grid = h('div.grid', { role: 'grid', 'aria-label': 'Exchanges', tabIndex: 0 }, h('div.heads', { role: 'rowgroup' }, head), sizer);
+  const more = h('button.more', { type: 'button', hidden: true, on: { click: () => list.follow() } });
+  const ruler = h('span.mono.ruler', { 'aria-hidden': 'true', text: '0'.repeat(100) });
+  const element = h('div.list', {}, grid, more, ruler);
 
   let height = 28, columns = [], narrow = false, characters = 60, letter = 0;
   let following = true, placed = 0, fresh = 0, selected = null, pressed = null, pointer = null, dirty = false;
@@ -106,7 +121,7 @@ export function makeList(app) {
   let isSought = false;
 
   function makeRow() {
-    const element = h('div', { class: 'row', role: 'row' });
+    const element = h('div.row', { role: 'row' });
     element.hidden = true;
     rows.append(element);
     return { element, cells: [], shown: null, x: null, index: -1, isSelected: false };
@@ -157,7 +172,7 @@ export function makeList(app) {
       const words = item.kind === 'gap' ? gapWords(item) : item.text;
       row.cells = [];
       element.setAttribute('aria-label', words);
-      replace(element, h('span', { class: 'band', role: 'gridcell', 'aria-colspan': columns.length }, h('span', { text: words })));
+      replace(element, h('span.band', { role: 'gridcell', 'aria-colspan': columns.length }, h('span', { text: words })));
       return;
     }
     const { x } = item;

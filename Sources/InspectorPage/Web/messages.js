@@ -1,10 +1,8 @@
 // The messages of a WebSocket and the events of a stream, in the order in which they came.
-import { h, replace } from './dom.js';
+import { button, h, replace } from './dom.js';
 import { hexRows } from './hex.js';
 import { bodyOctets } from './octets.js';
-import { plural, visible } from './text.js';
-import { size } from './body.js';
-import { button } from './panes.js';
+import { plural, size, visible } from './text.js';
 
 // RFC 6455 section 11.8.
 const opcodes = new Map([[0, 'continuation'], [1, 'text'], [2, 'binary'], [8, 'close'], [9, 'ping'], [10, 'pong']]);
@@ -65,11 +63,11 @@ function closing(message) {
 
 /// The tab. It grows while the exchange runs, and follows the end if one is there.
 export function makeMessages() {
-  const note = h('p', { class: 'dim', role: 'status' });
-  const rows = h('tbody'), table = h('table', { class: 'messages', 'aria-label': 'Messages' },
+  const note = h('p.dim', { role: 'status' });
+  const rows = h('tbody'), table = h('table.messages', { 'aria-label': 'Messages' },
     h('thead', {}, h('tr', {}, ['ms', 'From', 'Kind', 'Size', 'Content'].map(text => h('th', { scope: 'col' }, text)))), rows);
-  const pane = h('div', { class: 'scroller', role: 'region', 'aria-label': 'Messages', tabIndex: 0 }, table);
-  const element = h('div', { class: 'messages-view' }, note, pane);
+  const pane = h('div.scroller', { role: 'region', 'aria-label': 'Messages', tabIndex: 0 }, table);
+  const element = h('div.messages-view', {}, note, pane);
   let shown = 0, last = '';
 
   function update(x) {
@@ -99,16 +97,16 @@ export function makeMessages() {
 function rowNode(message) {
   const from = message.isFromClient ? 'client' : 'upstream';
   return h('tr', { class: `from-${from}` },
-    h('td', { class: 'figure-cell' }, message.at === null ? '–' : message.at.toFixed(1)),
+    h('td.figure-cell', {}, message.at === null ? '–' : message.at.toFixed(1)),
     h('td', {}, h('span', { 'aria-hidden': 'true' }, message.isFromClient ? '↑ ' : '↓ '), from),
-    h('td', {}, visible(message.kind), message.id && h('span', { class: 'dim' }, ' ', visible(message.id))),
-    h('td', { class: 'figure-cell' }, message.size == null ? '' : size(message.size)),
-    h('td', { class: 'content' }, contentNode(message)));
+    h('td', {}, visible(message.kind), message.id && h('span.dim', {}, ' ', visible(message.id))),
+    h('td.figure-cell', {}, message.size == null ? '' : size(message.size)),
+    h('td.content', {}, contentNode(message)));
 }
 
 function contentNode(message) {
   const text = message.bytes ? hexRows(message.bytes).join('\n') : message.text ?? '';
-  const element = h('div', { class: 'verbatim wrap' });
+  const element = h('div.verbatim.wrap');
   if (text.length <= longest) return replace(element, visible(text)), element;
   replace(element, visible(text.slice(0, longest)), button({
     class: 'more-button', on: { click: () => replace(element, visible(text)) },

@@ -1,14 +1,15 @@
 // Parts that scroll by themselves and are made in pieces, so that a large one costs no more than a small one.
-import { h } from './dom.js';
+import { button, h, icon } from './dom.js';
 import { hexRows } from './hex.js';
 import { visible } from './text.js';
-
-/// A button that submits nothing.
-export const button = (props, ...children) => h('button', { type: 'button', ...props }, ...children);
 
 /// Where the API has an exchange, and where the page shows it.
 export const address = id => `/api/exchanges/${encodeURIComponent(id)}`;
 export const place = id => `#/x/${encodeURIComponent(id)}/story`;
+
+/// The heading of a view in the list's place, and the way back.
+export const sheetHead = (app, id, text) => h('header.sheet-head', {}, h('h2', { id, text }),
+  button({ class: 'icon-button', 'aria-label': 'Close', title: 'Back (Esc)', on: { click: () => app.close() } }, icon('close')));
 
 /// A part that scrolls by itself, also by keyboard.
 export function scroller(label, className, ...children) {
@@ -43,14 +44,14 @@ export function textPane(text, label, { isWrapped = true, at = null } = {}) {
     if (to < text.length && /[\ud800-\udbff]/.test(text[to - 1])) to -= 1;
     if (from > 0 && /[\udc00-\udfff]/.test(text[from])) from -= 1;
     if (at === null || at < from || at >= to) return visible(text.slice(from, to));
-    return [...visible(text.slice(from, at)), h('mark', { class: 'broken', title: 'Here' }, visible(text.slice(at, at + 1))),
+    return [...visible(text.slice(from, at)), h('mark.broken', { title: 'Here' }, visible(text.slice(at, at + 1))),
       ...visible(text.slice(at + 1, to))];
   });
   return scroller(label, 'text', pre);
 }
 
 export function hexPane(bytes, label) {
-  const pre = h('div', { class: 'verbatim' });
+  const pre = h('div.verbatim');
   inPieces(pre, bytes.length, 16 * 512, 'octets', (from, to) => `${hexRows(bytes, from, to).join('\n')}\n`);
   return scroller(label, 'text', pre);
 }

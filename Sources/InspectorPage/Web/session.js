@@ -1,5 +1,6 @@
 // The session's card: who is signed in, how long the token lasts by the server's clock, what is wrong and what to do.
-import { h, icon, say } from './dom.js';
+import { quote } from './copy.js';
+import { button, h, icon, say } from './dom.js';
 import { countdown, day, plain, plural, span } from './text.js';
 
 /// What the card says of a session: `{tone, name, words, sign, isCounting, actions}`. Pure. Tones: good, busy, warn, bad,
@@ -34,29 +35,29 @@ export function loginCommand(app) {
   const named = commandIn(app.session?.advice);
   if (named?.startsWith('squire login')) return named;
   const config = app.status?.copy?.config || app.status?.config;
-  return config ? `squire login --config ${/^[\w@%+=:,./-]+$/.test(config) ? config : `'${config.replaceAll("'", "'\\''")}'`}` : 'squire login';
+  return config ? `squire login --config ${quote(config)}` : 'squire login';
 }
 
 export function sessionCard(app) {
-  const sign = h('span', { class: 'lamp', 'aria-hidden': 'true' });
-  const words = h('span', { class: 'who' });
-  const timer = h('span', { class: 'left', role: 'timer', 'aria-live': 'off' });
-  const more = h('span', { class: 'more-words' });
-  const notes = h('span', { class: 'quiet notes' });
-  const state = h('p', { role: 'status', 'aria-label': 'Session state', class: 'state' }, words, [timer, notes, more].map(part => h('span', { class: 'part' }, h('span', { class: 'dot', text: ' · ' }), part)));
-  const refresh = h('button', { type: 'button', class: 'button', 'aria-label': 'Refresh now', on: { click: () => ask() } }, icon('refresh'), h('span', { class: 'narrow-hide', text: 'Refresh now' }));
-  const command = h('button', { type: 'button', class: 'button', on: { click: () => app.copyText(loginCommand(app), 'The command') } }, icon('copy'), 'Copy command');
-  const compose = h('button', { type: 'button', class: 'button', on: { click: () => app.logIn() } }, icon('send'), 'Log in through Squire');
-  const actions = h('span', { class: 'actions' }, refresh, command, compose);
+  const sign = h('span.lamp', { 'aria-hidden': 'true' });
+  const words = h('span.who');
+  const timer = h('span.left', { role: 'timer', 'aria-live': 'off' });
+  const more = h('span.more-words');
+  const notes = h('span.quiet.notes');
+  const state = h('p', { role: 'status', 'aria-label': 'Session state', class: 'state' }, words, [timer, notes, more].map(part => h('span.part', {}, h('span.dot', { text: ' · ' }), part)));
+  const refresh = button({ class: 'button', 'aria-label': 'Refresh now', on: { click: () => ask() } }, icon('refresh'), h('span.narrow-hide', { text: 'Refresh now' }));
+  const command = button({ class: 'button', on: { click: () => app.copyText(loginCommand(app), 'The command') } }, icon('copy'), 'Copy command');
+  const compose = button({ class: 'button', on: { click: () => app.logIn() } }, icon('send'), 'Log in through Squire');
+  const actions = h('span.actions', {}, refresh, command, compose);
   const element = h('section', { 'aria-label': 'Session', class: 'session' }, sign, state, actions);
 
   const present = h('span');
-  const dialog = h('dialog', { class: 'dialog', 'aria-labelledby': 'refresh-title' },
+  const dialog = h('dialog.dialog', { 'aria-labelledby': 'refresh-title' },
     h('h2', { id: 'refresh-title', text: 'Refresh now?' }),
     h('p', {}, 'The present token (generation ', present, ') ends the moment a new one is made. Scripts holding a copy from ', h('code', { text: 'squire token' }), ' must take a new one.'),
-    h('p', { class: 'buttons' },
-      h('button', { type: 'button', class: 'button primary', on: { click: () => { dialog.close(); isConfirmed = true; start(); } } }, 'Refresh'),
-      h('button', { type: 'button', class: 'button', on: { click: () => dialog.close() } }, 'Leave it')));
+    h('p.buttons', {},
+      button({ class: 'button primary', on: { click: () => { dialog.close(); isConfirmed = true; start(); } } }, 'Refresh'),
+      button({ class: 'button', on: { click: () => dialog.close() } }, 'Leave it')));
   dialog.addEventListener('close', () => refresh.focus());
 
   let isConfirmed = false, isAsking = false, busySince = null, ticking = null;

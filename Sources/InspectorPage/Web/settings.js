@@ -1,13 +1,13 @@
 // What a person may choose: columns, density, keys, what is announced; and what is done to the recording.
-import { h, replace } from './dom.js';
+import { button, h, replace } from './dom.js';
 import { COLUMNS } from './list.js';
 
 export function makeSettings(app) {
-  const body = h('div', { class: 'settings' });
-  const dialog = h('dialog', { class: 'dialog', 'aria-labelledby': 'settings-title' }, h('h2', { id: 'settings-title', text: 'Settings' }), body,
-    h('p', { class: 'buttons' }, h('button', { type: 'button', class: 'button', on: { click: () => dialog.close() } }, 'Close')));
+  const body = h('div.settings');
+  const dialog = h('dialog.dialog', { 'aria-labelledby': 'settings-title' }, h('h2', { id: 'settings-title', text: 'Settings' }), body,
+    h('p.buttons', {}, button({ class: 'button', on: { click: () => dialog.close() } }, 'Close')));
 
-  const check = (label, isOn, change) => h('label', { class: 'check' }, h('input', { type: 'checkbox', checked: isOn, on: { change: event => change(event.target.checked) } }), ' ', label);
+  const check = (label, isOn, change) => h('label.check', {}, h('input', { type: 'checkbox', checked: isOn, on: { change: event => change(event.target.checked) } }), ' ', label);
 
   async function record(isPaused) {
     const answer = await app.api.send('PUT', '/api/record', { paused: isPaused });
@@ -25,18 +25,18 @@ export function makeSettings(app) {
     const columns = app.prefs.get('columns');
     const isPaused = app.record === 'paused';
     replace(body,
-      h('fieldset', {}, h('legend', { text: 'Columns' }), h('div', { class: 'checks' }, Object.entries(COLUMNS).map(([name, [title]]) => {
+      h('fieldset', {}, h('legend', { text: 'Columns' }), h('div.checks', {}, Object.entries(COLUMNS).map(([name, [title]]) => {
         const box = check(title, columns.includes(name) || name === 'target', isOn => app.prefs.set('columns', isOn ? [...app.prefs.get('columns'), name] : app.prefs.get('columns').filter(c => c !== name)));
         if (name === 'target') box.firstChild.disabled = true;
         return box;
       }))),
-      h('fieldset', {}, h('legend', { text: 'This page' }), h('div', { class: 'checks' },
+      h('fieldset', {}, h('legend', { text: 'This page' }), h('div.checks', {},
         check('Close rows', app.prefs.get('compact'), isOn => app.prefs.set('compact', isOn)), check('Single keys act', app.prefs.get('keys'), isOn => app.prefs.set('keys', isOn)),
         check('Tell a screen reader of new exchanges', app.prefs.get('announce'), isOn => app.prefs.set('announce', isOn)), check('Blur bodies', !!document.documentElement.dataset.blur, () => app.blur()))),
-      h('fieldset', {}, h('legend', { text: 'Recording' }), h('p', { class: 'buttons' },
-        h('button', { type: 'button', class: 'button', disabled: !app.isOnline, on: { click: () => record(!isPaused) } }, isPaused ? 'Record again' : 'Stop recording'),
-        h('button', { type: 'button', class: 'button', disabled: !app.isOnline, on: { click: clear } }, 'Empty the list')),
-      h('p', { class: 'quiet small', text: 'Exchanges go on as they do, recorded or not.' })));
+      h('fieldset', {}, h('legend', { text: 'Recording' }), h('p.buttons', {},
+        button({ class: 'button', disabled: !app.isOnline, on: { click: () => record(!isPaused) } }, isPaused ? 'Record again' : 'Stop recording'),
+        button({ class: 'button', disabled: !app.isOnline, on: { click: clear } }, 'Empty the list')),
+      h('p.quiet.small', { text: 'Exchanges go on as they do, recorded or not.' })));
   }
 
   return {

@@ -1,9 +1,9 @@
 // The tabs Request, Response and Raw.
 import { makeBody } from './body.js';
-import { h, replace } from './dom.js';
+import { button, h, replace } from './dom.js';
 import { fieldTable } from './headers.js';
 import { bodyOctets, utf8 } from './octets.js';
-import { address, button, textPane } from './panes.js';
+import { address, textPane } from './panes.js';
 import { plural, visible } from './text.js';
 
 /// The parameters of a target, decoded: `[name, value]`; as they stand if they are no UTF-8. Pure.
@@ -24,14 +24,14 @@ export function parameters(target) {
 }
 
 function folding(title, content) {
-  return h('details', { class: 'folding' }, h('summary', {}, title), content);
+  return h('details.folding', {}, h('summary', {}, title), content);
 }
 
 /// The tab Request.
 export function makeRequest({ app }, x) {
-  const line = h('div', { class: 'head-line' }), query = h('div'), fields = h('div');
+  const line = h('div.head-line'), query = h('div'), fields = h('div');
   const body = makeBody(app, { label: 'Body of the request', path: `${address(x.id)}/body`, file: `${x.id}-request.bin` });
-  const element = h('div', { class: 'side' }, line, query, fields, body.element);
+  const element = h('div.side', {}, line, query, fields, body.element);
   let drawn = false;
 
   function update(x) {
@@ -39,7 +39,7 @@ export function makeRequest({ app }, x) {
     if (!drawn) {
       const given = parameters(x.target), head = x.request?.head;
       replace(line, h('code', {}, h('b', {}, visible(x.method)), ' ', visible(x.target), ` HTTP/${head?.version ?? '1.1'}`));
-      replace(query, given.length > 0 && h('details', { class: 'folding', open: true },
+      replace(query, given.length > 0 && h('details.folding', { open: true },
         h('summary', {}, plural(given.length, 'parameter')), fieldTable('Parameters', given)));
       replace(fields, head?.fields?.length > 0
         && folding(`${plural(head.fields.length, 'field')} of the client`, fieldTable('Fields of the client', head.fields)));
@@ -53,7 +53,7 @@ export function makeRequest({ app }, x) {
 
 /// The tab Response: what the tool got first; with a choice where there were several answers.
 export function makeResponse({ app }, first) {
-  const choice = h('div'), content = h('div', { class: 'side' }), element = h('div', { class: 'side' }, choice, content);
+  const choice = h('div'), content = h('div.side'), element = h('div.side', {}, choice, content);
   let chosen = null, shown = null, body = null, exchange = first;
 
   const answered = x => (x.attempt_list ?? []).filter(attempt => attempt.status);
@@ -74,7 +74,7 @@ export function makeResponse({ app }, first) {
         + (attempt.held && !attempt.relayed ? ' · held' : ''),
     })), ...own ? [{ n: 'own', text: `Squire · ${x.own_answer.status}` }] : []];
     const focused = choice.contains(document.activeElement);
-    replace(choice, all.length > 1 && h('span', { class: 'segments', role: 'group', 'aria-label': 'Answer' }, all.map(item => button({
+    replace(choice, all.length > 1 && h('span.segments', { role: 'group', 'aria-label': 'Answer' }, all.map(item => button({
       'aria-pressed': String(item.n === n), on: { click: () => choose(item.n) },
     }, item.text))));
     if (focused) choice.querySelector('[aria-pressed="true"]')?.focus();
@@ -86,7 +86,7 @@ export function makeResponse({ app }, first) {
       else if (attempt) drawAttempt(x, attempt);
       else {
         shown = null;
-        replace(content, h('p', { class: 'dim' }, x.state === 'running' ? 'No answer yet.' : 'There was no answer.'));
+        replace(content, h('p.dim', {}, x.state === 'running' ? 'No answer yet.' : 'There was no answer.'));
       }
     }
     if (attempt && body) body.update(attempt.body ?? {}, x.state === 'running');
@@ -98,7 +98,7 @@ export function makeResponse({ app }, first) {
       label: 'Body of the answer', path: `${path}/body`, preview: `${path}/preview`, file: `${x.id}-${attempt.n}.bin`,
     });
     replace(content,
-      h('div', { class: 'head-line' }, h('code', {}, h('b', {}, attempt.status), ' ', visible(attempt.reason ?? ''))),
+      h('div.head-line', {}, h('code', {}, h('b', {}, attempt.status), ' ', visible(attempt.reason ?? ''))),
       attempt.fields?.length > 0
         && folding(`${plural(attempt.fields.length, 'field')} of the answer`, fieldTable('Fields of the answer', attempt.fields)),
       body.element);
@@ -109,8 +109,8 @@ export function makeResponse({ app }, first) {
     const own = makeBody(app, { label: "Squire's own answer", path: null });
     own.update({ text, size, kept: size, type: 'application/problem+json' });
     replace(content,
-      h('div', { class: 'head-line' }, h('code', {}, h('b', {}, x.own_answer.status), ' ', visible(x.own_answer.title ?? ''))),
-      x.own_answer.detail && h('p', { class: 'detail' }, visible(x.own_answer.detail)), own.element);
+      h('div.head-line', {}, h('code', {}, h('b', {}, x.own_answer.status), ' ', visible(x.own_answer.title ?? ''))),
+      x.own_answer.detail && h('p.detail', {}, visible(x.own_answer.detail)), own.element);
   }
 
   return { element, update, choose: n => { chosen = n; } };
@@ -152,14 +152,14 @@ export function rawTexts(x) {
 
 /// The tab Raw.
 export function makeRaw() {
-  const element = h('div', { class: 'side' });
+  const element = h('div.side');
   let drawn = '';
 
   function update(x) {
     const texts = rawTexts(x), key = JSON.stringify(texts);
     if (key === drawn) return;
     drawn = key;
-    replace(element, h('p', { class: 'dim' }, 'As it was, without framing; what is secret is replaced.'),
+    replace(element, h('p.dim', {}, 'As it was, without framing; what is secret is replaced.'),
       texts.map(({ name, text }) => h('section', {}, h('h3', {}, name), textPane(text, name))));
   }
 

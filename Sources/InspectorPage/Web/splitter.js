@@ -2,7 +2,7 @@
 import { h, paint } from './dom.js';
 
 export function makeSplitter(prefs, list) {
-  const element = h('div', { class: 'splitter', role: 'separator', 'aria-label': 'Width of the list', 'aria-orientation': 'vertical', 'aria-valuemin': 20, 'aria-valuemax': 80, tabIndex: 0, hidden: true });
+  const element = h('div.splitter', { role: 'separator', 'aria-label': 'Width of the list', 'aria-orientation': 'vertical', 'aria-valuemin': 20, 'aria-valuemax': 80, tabIndex: 0, hidden: true });
 
   function show() {
     const share = prefs.get('detail');

@@ -1,5 +1,6 @@
 // What is shown when there is no list to show, or nobody who answers: empty, loading, disconnected, refused, locked, gone.
-import { h, icon, replace, say } from './dom.js';
+import { quote } from './copy.js';
+import { button, h, icon, replace, say } from './dom.js';
 import { plain, size, time } from './text.js';
 
 // The bar above the list
@@ -12,11 +13,11 @@ export function drawAlert(place, app, feed, { isUpdated }) {
     place.dataset.shown = wanted;
     clearInterval(place.timer);
     if (wanted === '') replace(place);
-    if (wanted === 'updated') replace(place, h('div', { class: 'alert info', role: 'alert', 'aria-label': 'Update' }, h('p', { text: 'Squire was updated: this page is of the version before.' }), h('button', { type: 'button', class: 'button', on: { click: () => location.reload() } }, 'Reload')));
+    if (wanted === 'updated') replace(place, h('div.alert.info', { role: 'alert', 'aria-label': 'Update' }, h('p', { text: 'Squire was updated: this page is of the version before.' }), button({ class: 'button', on: { click: () => location.reload() } }, 'Reload')));
     if (wanted === 'lost') {
       const soon = h('span', { 'aria-live': 'off' });
-      const words = h('p', {}, h('b', { text: 'Squire does not answer' }), soon, h('span', { class: 'until', text: app.store.rows.length ? ` What you see was recorded until ${time(app.clock.now())}.` : '' }), h('span', { class: 'why' }));
-      replace(place, h('div', { class: 'alert', role: 'alert', 'aria-label': 'Connection' }, words, h('button', { type: 'button', class: 'button', on: { click: () => feed.retry() } }, icon('refresh'), 'Try now')));
+      const words = h('p', {}, h('b', { text: 'Squire does not answer' }), soon, h('span.until', { text: app.store.rows.length ? ` What you see was recorded until ${time(app.clock.now())}.` : '' }), h('span.why'));
+      replace(place, h('div.alert', { role: 'alert', 'aria-label': 'Connection' }, words, button({ class: 'button', on: { click: () => feed.retry() } }, icon('refresh'), 'Try now')));
       const tick = () => {
         const left = Math.max(0, Math.ceil(((app.connection.retryAt ?? 0) - performance.now()) / 1000));
         say(soon, left > 0 ? `: trying again in ${left} s.` : ': trying again.');
@@ -44,15 +45,14 @@ export function drawNotice(place, app) {
   if (place.dataset.kind === kind) return;
   place.dataset.kind = kind;
   place.hidden = kind === '';
-  if (kind === 'loading') replace(place, h('div', { class: 'skeleton', 'aria-label': 'Loading', role: 'img' }, Array.from({ length: 12 }, (_, i) => h('i', { style: { '--w': `${34 + (i * 37) % 50}%` } }))));
+  if (kind === 'loading') replace(place, h('div.skeleton', { 'aria-label': 'Loading', role: 'img' }, Array.from({ length: 12 }, (_, i) => h('i', { style: { '--w': `${34 + (i * 37) % 50}%` } }))));
   else if (kind.startsWith('empty')) replace(place, empty(app));
-  else if (kind === 'nothing') replace(place, h('div', { class: 'notice' }, h('h2', { text: 'Nothing matches' }), h('p', { text: 'None of the exchanges that are kept fits the filter.' }), h('button', { type: 'button', class: 'button', on: { click: () => app.filter('') } }, 'Show all')));
+  else if (kind === 'nothing') replace(place, h('div.notice', {}, h('h2', { text: 'Nothing matches' }), h('p', { text: 'None of the exchanges that are kept fits the filter.' }), button({ class: 'button', on: { click: () => app.filter('') } }, 'Show all')));
 }
 
 /// Where requests go: `{text, curl(path)}`.
 function listenerOf(app) {
   const copy = app.status?.copy;
-  const quote = word => /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
   const key = copy?.key_file ? ` -H "X-Squire-Key: $(cat ${quote(copy.key_file)})"` : '';
   const proxy = copy?.proxy || (app.status?.listen || []).find(l => l.startsWith('http'));
   if (proxy) return { text: proxy, curl: (options, path) => `curl ${options}${key} ${quote(proxy.replace(/\/$/, '') + path)}` };
@@ -75,18 +75,18 @@ function empty(app) {
     failures: 'Only what goes wrong is recorded (inspector: {record: failures}).',
   }[app.record];
   const keep = app.status?.inspector?.keep;
-  return h('div', { class: 'notice empty' },
+  return h('div.notice.empty', {},
     h('h2', { text: 'Nothing went through yet' }),
-    recording ? h('p', { class: 'warn-words', text: recording }) : null,
+    recording ? h('p.warn-words', { text: recording }) : null,
     listener ? [h('p', { text: 'Send something through Squire, and it is here at once:' }), app.commands(examples(app, listener))] : null,
     h('p', {}, 'Or ', h('a', { href: '#/send' }, 'send one from here'), '.'),
-    h('p', { class: 'quiet small', text: `Of each exchange the heads and the first ${size(app.status?.inspector?.body ?? 65536)} of its bodies are kept${keep ? `, ${size(keep)} in all` : ''}, in Squire’s memory only, without tokens, passwords and cookies. Nothing leaves this process.` }));
+    h('p.quiet.small', { text: `Of each exchange the heads and the first ${size(app.status?.inspector?.body ?? 65536)} of its bodies are kept${keep ? `, ${size(keep)} in all` : ''}, in Squire’s memory only, without tokens, passwords and cookies. Nothing leaves this process.` }));
 }
 
 /// An exchange of a process that has ended.
 export function gone(app, x) {
-  return h('div', { class: 'notice gone' }, h('h2', { text: `${plain(x.method)} ${plain(x.target).slice(0, 300)}` }), h('p', { text: `${x.status ?? 'No status'} · ${time(x.at)}` }), h('p', { text: 'Its details are gone with the old process: Squire was restarted.' }),
-    h('button', { type: 'button', class: 'button', on: { click: () => app.close() } }, 'Back to the list'));
+  return h('div.notice.gone', {}, h('h2', { text: `${plain(x.method)} ${plain(x.target).slice(0, 300)}` }), h('p', { text: `${x.status ?? 'No status'} · ${time(x.at)}` }), h('p', { text: 'Its details are gone with the old process: Squire was restarted.' }),
+    button({ class: 'button', on: { click: () => app.close() } }, 'Back to the list'));
 }
 
 // In place of everything
@@ -100,7 +100,7 @@ export function drawGate(place, app, feed) {
   if (place.dataset.shown === wanted) return wanted !== '' && place.childElementCount > 0;
   place.dataset.shown = wanted;
   if (kind === 'key') keyForm(place, feed, isWrong);
-  else if (kind === 'refused') replace(place, h('section', { class: 'notice', role: 'alert' }, h('h2', { text: 'Squire refuses this page' }), h('p', { text: plain(problem.detail || problem.title || '') }), h('p', { class: 'quiet', text: setting(problem.code) }), h('button', { type: 'button', class: 'button', on: { click: () => feed.retry() } }, 'Try again')));
+  else if (kind === 'refused') replace(place, h('section.notice', { role: 'alert' }, h('h2', { text: 'Squire refuses this page' }), h('p', { text: plain(problem.detail || problem.title || '') }), h('p.quiet', { text: setting(problem.code) }), button({ class: 'button', on: { click: () => feed.retry() } }, 'Try again')));
   else replace(place);
   return isGated;
 }
@@ -113,7 +113,7 @@ function setting(code) {
 
 function keyForm(place, feed, isWrong) {
   const field = h('input', { type: 'text', id: 'key', class: 'field masked', 'aria-label': 'Key', autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false' });
-  const wrong = h('p', { class: 'bad-words', role: 'alert' });
+  const wrong = h('p.bad-words', { role: 'alert' });
   replace(place, h('form', {
     class: 'notice key', 'aria-labelledby': 'key-title', on: {
       submit: event => {
@@ -121,7 +121,7 @@ function keyForm(place, feed, isWrong) {
         if (field.value) feed.open(field.value); else field.focus();
       },
     },
-  }, h('h2', { id: 'key-title', text: 'The key, please' }), h('p', { text: 'This Squire has a key (access.key). It stays in the memory of this tab.' }), h('div', { class: 'key-line' }, field, h('button', { type: 'submit', class: 'button primary' }, 'Open')), wrong));
+  }, h('h2', { id: 'key-title', text: 'The key, please' }), h('p', { text: 'This Squire has a key (access.key). It stays in the memory of this tab.' }), h('div.key-line', {}, field, h('button', { type: 'submit', class: 'button primary' }, 'Open')), wrong));
   setWrong(place, isWrong);
   setTimeout(() => field.focus());
 }
@@ -137,9 +137,9 @@ function setWrong(place, isWrong) {
 
 /// Without a clipboard: the text in a field, selected.
 export function showText(words) {
-  const field = h('textarea', { class: 'field', rows: 6, 'aria-label': 'Text to copy', value: words });
-  const dialog = h('dialog', { class: 'dialog', 'aria-labelledby': 'copy-title' }, h('h2', { id: 'copy-title', text: 'Copy this' }), h('p', { text: 'This address may not use the clipboard: press Ctrl+C.' }), field,
-    h('p', { class: 'buttons' }, h('button', { type: 'button', class: 'button', on: { click: () => dialog.close() } }, 'Close')));
+  const field = h('textarea.field', { rows: 6, 'aria-label': 'Text to copy', value: words });
+  const dialog = h('dialog.dialog', { 'aria-labelledby': 'copy-title' }, h('h2', { id: 'copy-title', text: 'Copy this' }), h('p', { text: 'This address may not use the clipboard: press Ctrl+C.' }), field,
+    h('p.buttons', {}, button({ class: 'button', on: { click: () => dialog.close() } }, 'Close')));
   dialog.addEventListener('close', () => dialog.remove());
   document.body.append(dialog);
   dialog.showModal();

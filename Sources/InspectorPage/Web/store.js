@@ -1,7 +1,7 @@
 // What the page knows of exchanges: summaries by id, in the order in which they came. Also gaps and restarts, as rows.
 
 /// Rows that are kept; the oldest go first.
-export const LIMIT = 200000;
+export const LIMIT = 100000;
 
 /// A row: `{order, key, kind: 'exchange'|'gap'|'divider', x, isGone, lost, why, text}`. `order` grows from row to row
 /// and never changes.

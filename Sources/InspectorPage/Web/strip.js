@@ -1,6 +1,7 @@
 // The strip of generations: what each token served, who asked for it, why it ended. A line above the list, and a view of
 // its own with a table.
-import { h, replace, say, svg } from './dom.js';
+import { button, h, replace, say, svg } from './dom.js';
+import { sheetHead } from './panes.js';
 import { day, duration, number, plain, plural, span, time } from './text.js';
 
 const FROM = { stored: 'from the session file', login: 'login', sign_in: 'sign-in', refresh: 'refresh', adopted: 'adopted' };
@@ -81,9 +82,9 @@ function born(g) {
 /// The line above the list.
 export function stripLine(app) {
   const picture = svg('svg', { class: 'line-picture', role: 'img', preserveAspectRatio: 'none', height: 18 });
-  const open = h('button', { type: 'button', class: 'button quiet-button', on: { click: () => app.toggle('tokens') } }, 'Tokens');
+  const open = button({ class: 'button quiet-button', on: { click: () => app.toggle('tokens') } }, 'Tokens');
   open.title = 'Tokens (t)';
-  const element = h('div', { class: 'strip-line' }, picture, open);
+  const element = h('div.strip-line', {}, picture, open);
   let drawn = null, drawnAt = 0;
   /// Its picture moves a pixel in seconds: once a second is enough.
   function update() {
@@ -110,35 +111,35 @@ export function stripLine(app) {
 /// The view of its own.
 export function tokensView(app) {
   const picture = svg('svg', { class: 'tall-picture', role: 'img', height: 64 });
-  const words = h('p', { class: 'quiet' });
-  const cards = h('ol', { class: 'lives' });
+  const words = h('p.quiet');
+  const cards = h('ol.lives');
   const body = h('tbody');
-  const table = h('table', { class: 'table', 'aria-label': 'Generations' },
+  const table = h('table.table', { 'aria-label': 'Generations' },
     h('thead', {}, h('tr', {}, ['gen', 'born', 'why', 'took', 'waited', 'led by', 'served', 'refused', 'lived', 'ended by', ''].map(t => t ? h('th', { scope: 'col', text: t }) : h('td')))), body);
-  const failures = h('ul', { class: 'facts' });
-  const events = h('ul', { class: 'facts' });
+  const failures = h('ul.facts');
+  const events = h('ul.facts');
   const failuresPart = h('section', {}, h('h3', { text: 'Refreshes that failed' }), failures);
   const eventsPart = h('section', {}, h('h3', { text: 'What else happened to the session' }), events);
-  const element = h('section', { class: 'sheet-inner tokens', 'aria-labelledby': 'tokens-title', tabIndex: -1 },
-    h('h2', { id: 'tokens-title', text: 'Tokens' }), words, h('div', { class: 'picture-box' }, picture), cards,
-    h('div', { class: 'scroll-x', tabIndex: 0, role: 'region', 'aria-label': 'The table of generations' }, table), h('div', { class: 'two' }, failuresPart, eventsPart),
-    h('p', { class: 'quiet small', text: 'Numbers of generations are this process’s own: after a restart of Squire they begin again.' }));
+  const element = h('section.sheet-inner.tokens', { 'aria-labelledby': 'tokens-title', tabIndex: -1 },
+    sheetHead(app, 'tokens-title', 'Tokens'), words, h('div.picture-box', {}, picture), cards,
+    h('div.scroll-x', { tabIndex: 0, role: 'region', 'aria-label': 'The table of generations' }, table), h('div.two', {}, failuresPart, eventsPart),
+    h('p.quiet.small', { text: 'Numbers of generations are this process’s own: after a restart of Squire they begin again.' }));
 
-  const these = g => h('button', { type: 'button', class: 'link', 'aria-label': `Show these: generation ${g.generation}`, on: { click: () => app.filter(`gen:${g.generation}`) } }, 'show these');
-  const leader = id => id ? h('a', { class: 'id', href: `#/x/${encodeURIComponent(id)}/story` }, id) : null;
+  const these = g => button({ class: 'link', 'aria-label': `Show these: generation ${g.generation}`, on: { click: () => app.filter(`gen:${g.generation}`) } }, 'show these');
+  const leader = id => id ? h('a.id', { href: `#/x/${encodeURIComponent(id)}/story` }, id) : null;
 
   function card({ g, isPresent, from, to, idleFrom, staleFrom, expires }, line) {
     const during = line.failures.filter(f => Date.parse(f.at) >= from && Date.parse(f.at) <= to);
     const how = g.from === 'refresh' ? `↻ ${born(g)}` : born(g);
     return h('li', { class: isPresent ? 'present' : '' },
-      h('p', { class: 'life-head' }, h('b', { text: `Generation ${g.generation}` }), h('span', { class: 'quiet', text: isPresent ? `since ${time(from)}` : `${time(from)} – ${time(to)}` })),
+      h('p.life-head', {}, h('b', { text: `Generation ${g.generation}` }), h('span.quiet', { text: isPresent ? `since ${time(from)}` : `${time(from)} – ${time(to)}` })),
       h('p', {}, how, g.took_ms !== null && g.took_ms !== undefined ? ` · ${duration(g.took_ms)}` : ''),
-      g.led_by || g.waiters ? h('p', { class: 'quiet' }, g.led_by ? ['led by ', leader(g.led_by), ', '] : '', g.waiters ? `${number(g.waiters)} waited` : 'none waited') : null,
+      g.from === 'refresh' ? h('p.quiet', {}, g.led_by ? ['led by ', leader(g.led_by), ', '] : '', g.waiters ? `${number(g.waiters)} waited` : 'none waited') : null,
       h('p', {}, plural(g.served, 'served', 'served'), g.refused ? `, ${number(g.refused)} refused` : '', g.running ? `, ${number(g.running)} on their way` : ''),
-      during.map(f => h('p', { class: 'bad-words', text: `✕ ${time(f.at)} refresh failed: ${plain(f.detail || f.class)}` })),
-      staleFrom !== null ? h('p', { class: 'warn-words', text: isPresent ? 'expired: a new one cannot be had yet' : `for ${span((to - staleFrom) / 1000)} beyond its end no new one could be had` }) : null,
-      isPresent && idleFrom !== null ? h('p', { class: 'quiet', text: 'expired; the next request refreshes it' }) : null,
-      isPresent && expires > line.now ? h('p', { class: 'quiet', text: `expires ${time(expires)}` }) : null,
+      during.map(f => h('p.bad-words', { text: `✕ ${time(f.at)} refresh failed: ${plain(f.detail || f.class)}` })),
+      staleFrom !== null ? h('p.warn-words', { text: isPresent ? 'expired: a new one cannot be had yet' : `for ${span((to - staleFrom) / 1000)} beyond its end no new one could be had` }) : null,
+      isPresent && idleFrom !== null ? h('p.quiet', { text: 'expired; the next request refreshes it' }) : null,
+      isPresent && expires > line.now ? h('p.quiet', { text: `expires ${time(expires)}` }) : null,
       these(g));
   }
 
@@ -153,12 +154,12 @@ export function tokensView(app) {
     replace(cards, line.segments.slice(-4).reverse().map(s => card(s, line)));
     replace(body, app.generations.generations.slice().reverse().map(g => h('tr', { class: g.ended_at ? '' : 'present' },
       h('th', { scope: 'row', text: String(g.generation) }), h('td', { text: time(g.at) }), h('td', { text: born(g) }), h('td', { text: g.took_ms === null || g.took_ms === undefined ? '–' : duration(g.took_ms) }),
-      h('td', { text: g.waiters === null || g.waiters === undefined ? '–' : number(g.waiters) }), h('td', {}, leader(g.led_by) || '–'), h('td', { text: number(g.served) }), h('td', { text: number(g.refused) }),
+      h('td', { text: g.from !== 'refresh' ? '–' : number(g.waiters ?? 0) }), h('td', {}, leader(g.led_by) || '–'), h('td', { text: number(g.served) }), h('td', { text: number(g.refused) }),
       h('td', { text: g.ended_at ? span((Date.parse(g.ended_at) - Date.parse(g.at)) / 1000) : `${span((app.clock.now() - Date.parse(g.at)) / 1000)} …` }), h('td', { text: g.ended_by ? ENDED[g.ended_by] || g.ended_by : '–' }), h('td', {}, these(g)))));
     const recent = app.generations.failures.slice(-20).reverse();
-    replace(failures, recent.map(f => h('li', {}, h('time', { text: day(f.at) }), ` ${plain(f.class)}${f.status ? ` ${f.status}` : ''}: ${plain(f.detail || '')}`, f.retry_at ? h('span', { class: 'quiet', text: ` · tried again ${time(f.retry_at)}` }) : null)));
+    replace(failures, recent.map(f => h('li', {}, h('time', { text: day(f.at) }), ` ${plain(f.class)}${f.status ? ` ${f.status}` : ''}: ${plain(f.detail || '')}`, f.retry_at ? h('span.quiet', { text: ` · tried again ${time(f.retry_at)}` }) : null)));
     failuresPart.hidden = recent.length === 0;
-    replace(events, app.generations.events.slice(-20).reverse().map(e => h('li', {}, h('time', { text: day(e.at) }), ` ${plain(e.what.replaceAll('_', ' '))}`, e.detail ? h('span', { class: 'quiet', text: ` · ${plain(e.detail)}` }) : null)));
+    replace(events, app.generations.events.slice(-20).reverse().map(e => h('li', {}, h('time', { text: day(e.at) }), ` ${plain(e.what.replaceAll('_', ' '))}`, e.detail ? h('span.quiet', { text: ` · ${plain(e.detail)}` }) : null)));
     eventsPart.hidden = app.generations.events.length === 0;
   }
 

@@ -1,10 +1,10 @@
 // What the page says beside what it shows: messages that pass, words for a screen reader, texts for the clipboard.
-import { h, icon, say } from './dom.js';
+import { button, h, icon, say } from './dom.js';
 import { showText } from './states.js';
 
 export function makeTalk() {
-  const live = h('p', { class: 'unseen', 'aria-live': 'polite' });
-  const toasts = h('div', { class: 'toasts', role: 'status', 'aria-label': 'Messages' });
+  const live = h('p.unseen', { 'aria-live': 'polite' });
+  const toasts = h('div.toasts', { role: 'status', 'aria-label': 'Messages' });
 
   let toldAt = 0, waitingWords = null;
   /// Says it to a screen reader: one thing in 5 s at most, the last one.
@@ -40,8 +40,8 @@ export function makeTalk() {
 
   /// Lines for a shell, each with its Copy.
   function commands(lines) {
-    return h('ul', { class: 'commands' }, lines.map(([command, words]) => h('li', {}, h('code', { text: command }),
-      h('button', { type: 'button', class: 'button', 'aria-label': `Copy: ${words}`, on: { click: () => copyText(command, 'The line') } }, icon('copy'), 'Copy'), h('span', { class: 'quiet', text: words }))));
+    return h('ul.commands', {}, lines.map(([command, words]) => h('li', {}, h('code', { text: command }),
+      button({ class: 'button', 'aria-label': `Copy: ${words}`, on: { click: () => copyText(command, 'The line') } }, icon('copy'), 'Copy'), h('span.quiet', { text: words }))));
   }
 
   return { live, toasts, announce, toast, copyText, commands };

@@ -16,7 +16,7 @@ function label(character) {
 function mark(character) {
   const code = character.codePointAt(0).toString(16).toUpperCase().padStart(4, '0');
   const name = NAMES[character];
-  return h('span', { class: 'mark', title: name ? `U+${code} ${name}` : `U+${code}` }, label(character));
+  return h('span.mark', { title: name ? `U+${code} ${name}` : `U+${code}` }, label(character));
 }
 
 /// The text as nodes: what cannot be seen, or turns other text round, is a labelled mark. `lines`: a line feed is one.
@@ -54,13 +54,13 @@ export function plural(n, one, many = one + 's') {
   return `${number(n)} ${n === 1 ? one : many}`;
 }
 
-/// Octets: `318 B`, `1.2 KiB`.
+/// Octets: `318 B`, `1.2 KiB`, `64 KiB`.
 export function size(n) {
   if (n === null || n === undefined) return '\u2013';
   if (n < 1024) return `${n} B`;
   let unit = -1;
   do { n /= 1024; unit++; } while (n >= 1023.95 && unit < 4);
-  return `${n < 99.95 ? n.toFixed(1) : Math.round(n)} ${['KiB', 'MiB', 'GiB', 'TiB', 'PiB'][unit]}`;
+  return `${n < 99.95 ? n.toFixed(1).replace('.0', '') : Math.round(n)} ${['KiB', 'MiB', 'GiB', 'TiB', 'PiB'][unit]}`;
 }
 
 /// Milliseconds: `0.3 ms`, `231.4 ms`, `2.31 s`, `39.40 s`, `4 min 12 s`.

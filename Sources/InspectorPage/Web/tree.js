@@ -1,14 +1,14 @@
 // JSON as lines that fold.
-import { h, replace } from './dom.js';
+import { button, h, replace } from './dom.js';
 import { childCount, jsonLines, lineText } from './json.js';
-import { button, inPieces, scroller } from './panes.js';
+import { inPieces, scroller } from './panes.js';
 import { plural, visible } from './text.js';
 
 const longest = 2000;
 
 /// A value as lines, of which those of an object or a list fold into one.
 export function jsonPane(root, label) {
-  const folded = new Set(), code = h('div', { class: 'verbatim json' }), nodes = new WeakMap();
+  const folded = new Set(), code = h('div.verbatim.json'), nodes = new WeakMap();
   const pane = scroller(label, 'text', code);
 
   function show() {
@@ -21,7 +21,7 @@ export function jsonPane(root, label) {
 
   function lineNode(line) {
     const { node, key, part } = line;
-    const row = h('div', { class: 'json-line', style: { paddingLeft: `${Math.min(line.depth, 60) * 2 + 2}ch` } });
+    const row = h('div.json-line', { style: { paddingLeft: `${Math.min(line.depth, 60) * 2 + 2}ch` } });
     if (part === 'open' || part === 'folded') {
       const toggle = button({
         class: 'fold', 'aria-expanded': String(part === 'open'), tabIndex: -1,
@@ -32,8 +32,8 @@ export function jsonPane(root, label) {
       row.append(toggle);
     }
     if (key !== null) {
-      row.append(h('span', { class: 'json-key' }, visible(key)));
-      if (line.isDuplicate) row.append(h('span', { class: 'badge', title: 'This name stands here more than once' }, 'twice'));
+      row.append(h('span.json-key', {}, visible(key)));
+      if (line.isDuplicate) row.append(h('span.badge', { title: 'This name stands here more than once' }, 'twice'));
       row.append(': ');
     }
     const text = lineText({ ...line, comma: false }), kind = node.raw === undefined ? 'json-mark' : `json-${node.kind}`;

@@ -24,11 +24,12 @@ extension ExchangeRunner {
     func deadlinePassed(now: UInt64) {
         switch exchange.state {
         case .awaitingCredential:
+            recordTokenArrived(.timedOut, now: now)
             // The client's own retry finds the session in a newer state.
             return fail(.sessionBusy)
         case .holding:
             stopWaiting()
-            return credentialArrived(.failure(.unavailable(retryAfter: 1, isUnreachable: false)))
+            return credentialArrived(.failure(.unavailable(retryAfter: 1, isUnreachable: false)), as: .timedOut)
         case .settling, .collecting:
             // Once a response has begun, no problem replaces it.
             return relayCollected()

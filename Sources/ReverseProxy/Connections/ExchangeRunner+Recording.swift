@@ -158,23 +158,17 @@ extension ExchangeRunner {
     }
 
     @inline(__always)
-    func recordTokenWait(isForRejection: Bool, leads: Bool, now: UInt64) {
-        recordEvent(.tokenWait, RecordKind.TokenWait(isForRejection: isForRejection, leads: leads), now: now)
+    func recordTokenWait(_ need: RecordedEvent.TokenNeed, _ awaited: Awaited, now: UInt64) {
+        recordEvent(.tokenWait, RecordKind.TokenWait(need: need, awaited: awaited), now: now)
     }
 
     @inline(__always)
-    func recordTokenArrived(_ result: Result<Generation, CredentialFailure>, now: UInt64) {
+    func recordTokenArrived(_ arrival: RecordedEvent.TokenArrival, now: UInt64) {
         guard recording.isRunning else { return }
-        switch result {
-        case .success(let generation):
-            recordEvent(.tokenArrived, RecordKind.TokenArrival(generation: generation, failure: nil), now: now)
-        case .failure(let failure):
-            let arrival = RecordKind.TokenArrival(generation: 0, failure: .init(failure))
-            var text = failure.text
-            text.withUTF8 {
-                let words = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer($0).prefix(Self.longestText))
-                recorder?.tell(&recording, .tokenArrived, arrival, words, at: now)
-            }
+        var text = arrival.failure?.text ?? ""
+        text.withUTF8 {
+            let words = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer($0).prefix(Self.longestText))
+            recorder?.tell(&recording, .tokenArrived, RecordKind.TokenArrival(arrival), words, at: now)
         }
     }
 

@@ -19,11 +19,11 @@ extension ExchangeRunner {
         waitsForToken(.needsToken, now: now)
         let waiting = resources.waiting
         let inquiry = Inquiry(route: routeHash, trigger: request.id.trigger)
-        let starts = proxy.session.credential(for: inquiry, settled: settled) { grant in
+        let awaited = proxy.session.credential(for: inquiry, settled: settled) { grant in
             waiting.resume(ticket) { $0.granted(grant) }
         }
-        if starts { request.ledRefresh = LedRefresh(isForRejection: false) }
-        recordTokenWait(isForRejection: false, leads: starts, now: now)
+        if awaited == .ownRefresh { request.ledRefresh = LedRefresh(isForRejection: false) }
+        recordTokenWait(.first, awaited, now: now)
     }
 
     /// Records the start of the wait, and reports it to observers.
@@ -44,14 +44,14 @@ extension ExchangeRunner {
             mayRefresh: exchange.mayRefresh
         )
         let inquiry = Inquiry(route: routeHash, rejection: rejection, trigger: request.id.trigger)
-        let starts = proxy.session.credential(for: inquiry) { grant in
+        let awaited = proxy.session.credential(for: inquiry) { grant in
             waiting.resume(ticket) { $0.granted(grant) }
         }
-        if starts {
+        if awaited == .ownRefresh {
             let hasBroughtToken = request.ledRefresh?.hasBroughtToken ?? false
             request.ledRefresh = LedRefresh(isForRejection: true, hasBroughtToken: hasBroughtToken)
         }
-        recordTokenWait(isForRejection: true, leads: starts, now: now)
+        recordTokenWait(.another, awaited, now: now)
     }
 
     /// Limits the wait, whatever delays a refresh.
@@ -71,18 +71,23 @@ extension ExchangeRunner {
             // The upstream's clock is behind the token's start of validity: it will accept the token at that moment.
             let timer = EventTimer(loop: resources.loop) { [unowned self] in
                 wait = .nothing
-                credentialArrived(.success(credential))
+                credentialArrived(.success(credential), as: .valid(credential.generation))
             }
             wait = .clock(timer)
             timer.arm(nanoseconds: UInt64(max(nanoseconds, 0)))
         }
     }
 
-    func credentialArrived(_ result: Result<Credential, CredentialFailure>, hasWaited: Bool = false) {
+    /// `arrival` is what the recording says of it; nil says what `result` says.
+    func credentialArrived(
+        _ result: Result<Credential, CredentialFailure>,
+        hasWaited: Bool = false,
+        as arrival: RecordedEvent.TokenArrival? = nil
+    ) {
         let now = MonotonicClock.now()
         request.tokenTime.stop(now: now)
         if proxy.detail == .everything { trace(.resumed((try? result.get())?.generation)) }
-        recordTokenArrived(result.map(\.generation), now: now)
+        recordTokenArrived(arrival ?? Self.arrival(result, hasWaited: hasWaited), now: now)
         if case .success = result, !hasWaited { request.ledRefresh?.hasBroughtToken = true }
         switch exchange.credentialArrived(result, hasWaited: hasWaited) {
         case .send:
@@ -109,6 +114,17 @@ extension ExchangeRunner {
             fail(.sessionSwitched)
         case .ignore:
             break
+        }
+    }
+
+    private static func arrival(
+        _ result: Result<Credential, CredentialFailure>,
+        hasWaited: Bool
+    ) -> RecordedEvent.TokenArrival {
+        switch result {
+        case .success(let credential):
+            hasWaited ? .former(credential.generation) : .token(credential.generation)
+        case .failure(let failure): .failed(failure)
         }
     }
 
@@ -178,21 +194,23 @@ extension ExchangeRunner {
         let ticket = waitForSession(now: now)
         let waiting = resources.waiting
         waitsForToken(.needsAnother, now: now)
-        proxy.session.refreshNow(cause: .client, trigger: request.id.trigger) { result in
+        let awaited = proxy.session.refreshNow(cause: .client, trigger: request.id.trigger) { result in
             waiting.resume(ticket) { $0.refreshed(result) }
         }
-        // It starts a refresh or joins one in flight; which of the two is not known here.
-        recordTokenWait(isForRejection: false, leads: false, now: now)
+        recordTokenWait(.refresh, awaited, now: now)
     }
 
     private func refreshed(_ result: Result<RefreshResponse, CredentialFailure>) {
         wait = .nothing
         let now = MonotonicClock.now()
         request.tokenTime.stop(now: now)
-        recordTokenArrived(result.map { _ in 0 }, now: now)
         switch result {
-        case .success(let reply): respond(reply)
-        case .failure(let failure): fail(Problem(failure, login: proxy.session.login))
+        case .success(let reply):
+            recordTokenArrived(.served, now: now)
+            respond(reply)
+        case .failure(let failure):
+            recordTokenArrived(.failed(failure), now: now)
+            fail(Problem(failure, login: proxy.session.login))
         }
     }
 }

@@ -59,13 +59,18 @@ enum RecordKind: UInt8 {
     }
 
     struct TokenWait: BitwiseCopyable {
-        let isForRejection: Bool
-        let leads: Bool
+        let need: RecordedEvent.TokenNeed
+        let awaited: Awaited
     }
 
-    struct TokenArrival: BitwiseCopyable {
-        let generation: Generation
-        let failure: Failure?
+    /// `RecordedEvent.TokenArrival` without a failure's text.
+    enum TokenArrival: BitwiseCopyable {
+        case token(Generation)
+        case former(Generation)
+        case valid(Generation)
+        case served
+        case timedOut
+        case failed(Failure)
     }
 
     /// `CredentialFailure` without its text.
@@ -151,13 +156,9 @@ extension RecordingRing.Record {
         case .held: .held
         case .relayedHeld: .relayedHeld
         case .tokenWait:
-            take(RecordKind.TokenWait.self)
-                .map { .tokenWait(isForRejection: $0.isForRejection, leads: $0.leads) }
+            take(RecordKind.TokenWait.self).map { .tokenWait($0.need, $0.awaited) }
         case .tokenArrived:
-            take(RecordKind.TokenArrival.self).map { arrival in
-                let failure = arrival.failure.map { CredentialFailure($0, text: rest()) }
-                return .tokenArrived(generation: arrival.generation, failure: failure)
-            }
+            take(RecordKind.TokenArrival.self).map { .tokenArrived(RecordedEvent.TokenArrival($0, text: rest())) }
         case .ownAnswer:
             take(RecordKind.OwnAnswer.self)
                 .map { answer in
@@ -174,8 +175,36 @@ extension RecordingRing.Record {
     }
 }
 
+extension RecordKind.TokenArrival {
+    init(_ arrival: RecordedEvent.TokenArrival) {
+        self =
+            switch arrival {
+            case .token(let generation): .token(generation)
+            case .former(let generation): .former(generation)
+            case .valid(let generation): .valid(generation)
+            case .served: .served
+            case .timedOut: .timedOut
+            case .failed(let failure): .failed(RecordKind.Failure(failure))
+            }
+    }
+}
+
+extension RecordedEvent.TokenArrival {
+    fileprivate init(_ arrival: RecordKind.TokenArrival, text: [UInt8]) {
+        self =
+            switch arrival {
+            case .token(let generation): .token(generation)
+            case .former(let generation): .former(generation)
+            case .valid(let generation): .valid(generation)
+            case .served: .served
+            case .timedOut: .timedOut
+            case .failed(let failure): .failed(CredentialFailure(failure, text: text))
+            }
+    }
+}
+
 extension RecordKind.Failure {
-    init(_ failure: CredentialFailure) {
+    fileprivate init(_ failure: CredentialFailure) {
         self =
             switch failure {
             case .loginNeeded(let text): .loginNeeded(hasText: text != nil)

@@ -44,10 +44,10 @@ public struct RecordedEvent: Sendable {
         case held
         /// The held response is relayed to the client after all.
         case relayedHeld
-        /// The exchange waits for a token, because of a rejection or because there was no usable one.
-        case tokenWait(isForRejection: Bool, leads: Bool)
-        /// The wait is over. Generation 0 means without a token.
-        case tokenArrived(generation: Generation, failure: CredentialFailure?)
+        /// The exchange asks the session for a token.
+        case tokenWait(TokenNeed, Awaited)
+        /// The session has answered, or the exchange waits no longer.
+        case tokenArrived(TokenArrival)
         /// Squire's own response: its status, head and body, and the problem's code.
         case ownAnswer(status: Int, head: [UInt8], body: [UInt8], code: String?)
         /// A WebSocket was opened.
@@ -58,6 +58,32 @@ public struct RecordedEvent: Sendable {
         case ended(Ending)
         /// An event of this exchange was dropped for lack of room. Precedes the end.
         case lost
+    }
+
+    /// Why an exchange asks for a token.
+    public enum TokenNeed: UInt8, Sendable, BitwiseCopyable {
+        /// There was no usable one.
+        case first
+        /// Its token was rejected.
+        case another
+        /// The client called the refresh path.
+        case refresh
+    }
+
+    /// The session's answer to an exchange that asked for a token.
+    public enum TokenArrival: Sendable, Equatable {
+        case token(Generation)
+        /// The refresh brought no other token: the former one is used while it works.
+        case former(Generation)
+        /// The rejected token again, which is valid now by the upstream's clock.
+        case valid(Generation)
+        /// A client that called the refresh path gets the response to a refresh.
+        case served
+        /// The exchange may not wait longer.
+        case timedOut
+        case failed(CredentialFailure)
+
+        var failure: CredentialFailure? { if case .failed(let failure) = self { failure } else { nil } }
     }
 
     /// Whose the fields of a head for the upstream are, by where they begin, in bytes from its start: the first is

@@ -74,6 +74,18 @@ class Exchanges(Listed):
             answer = self.ask(squire, "GET", "/api/exchanges/" + target)
             self.assertEqual((answer.status, answer.code), (status, code), target)
 
+    def test_a_refresh_whose_answer_was_lost_is_told_as_lost(self):
+        old = jwt(jti="old")
+        def respond(request):
+            return None if "refresh" in request.target else reply(401, b'{"message":"invalid_token"}', "Content-Type: application/json")
+        squire, upstream = self.inspected(respond, session="  retry-lost: never\n", token=old)
+        self.assertEqual(self.proxy(squire).status, 401)
+        row, = self.list(squire)["exchanges"]
+        self.assertEqual((row["refresh"], row["token_outcome"], row["code"]), ("led", "login_needed", "login_needed"))
+        wait = self.ask(squire, "GET", f"/api/exchanges/{row['id']}").json["token_wait"]
+        self.assertEqual((wait["need"], wait["awaited"], wait["outcome"]), ("another", "own_refresh", "login_needed"))
+        self.assertRegex(wait["detail"], r"^The answer to the refresh of .* was lost \(.*\), and session\.retry-lost: never forbids to send the token once more\.$")
+
     def test_filters_and_parts(self):
         def respond(request):
             if "missing" in request.target: return reply(404, b"Not here, OUT OF STOCK", "Content-Type: text/plain", "X-Found: no")

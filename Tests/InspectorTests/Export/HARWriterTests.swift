@@ -1,3 +1,4 @@
+import Credentials
 import ReverseProxy
 import Support
 import Testing
@@ -112,8 +113,8 @@ import Testing
         exchange.attempt(1, 6, at: 0.1)
         exchange.answer("401 Unauthorized", body: "no", at: 46.9)
         exchange.add(46.9, .held)
-        exchange.add(47, .tokenWait(isForRejection: true, leads: true))
-        exchange.add(229.1, .tokenArrived(generation: 7, failure: nil))
+        exchange.add(47, .tokenWait(.another, .ownRefresh))
+        exchange.add(229.1, .tokenArrived(.token(7)))
         exchange.attempt(2, 7, at: 229.3)
         exchange.answer("201 Created", body: "yes", at: 231.2)
         exchange.end(201, at: 231.4, responseBytes: 3)

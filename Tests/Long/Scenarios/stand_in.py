@@ -49,8 +49,8 @@ def attempt(n, g, began, first, ended, status, reason, data, type="application/j
     a.update(more); return a
 
 
-SUMMARY = ("seq id at method target status outcome code route attempts statuses generation generations refresh request_bytes response_bytes total_ms upstream_ms type state origin replay_of flags connection").split()
-def summary(e): return {k: e[k] for k in SUMMARY}
+SUMMARY = ("seq id at method target status outcome code route attempts statuses generation generations refresh token_outcome request_bytes response_bytes total_ms upstream_ms type state origin replay_of flags connection").split()
+def summary(e): return {k: e[k] for k in SUMMARY if k in e}
 
 
 KINDS = ["retried", "waited", "stream", "failed", "refused", "big", "hostile", "bidi", "cut", "binary", "image", "html", "signin", "websocket", "slow", "br", "login", "replay", "form", "head", "anonymous", "notfound", "running"]
@@ -63,7 +63,7 @@ class StandIn:
         self.lock = threading.Condition(threading.RLock())
         self.files, self.key, self.state, self.record = files, key, state, "auto"
         self.run, self.seq, self.number, self.counted, self.generation = f"{random.getrandbits(32):08x}", 0, 0, 0, 7
-        self.entries, self.order, self.asked, self.gaps = {}, [], [], []
+        self.entries, self.order, self.asked, self.gaps, self.kinds = {}, [], [], [], {}
         self.streams, self.max_streams, self.epoch, self.silent_until, self.refusal, self.page = 0, 16, 0, 0, None, "1"
         self.born = time.time() - 1100
         self.margin, self.sign_in, self.examples, self.failures = 30, "POST /api/customers/login", None, []
@@ -96,6 +96,7 @@ class StandIn:
         with self.lock:
             exchange = self.make(kind, at)
             exchange.update(changed)
+            self.kinds[exchange["id"]] = kind
             self.put(exchange)
             return exchange["id"]
 
@@ -170,11 +171,11 @@ class StandIn:
             x.update(method=method, target=target, status=201, attempts=2, statuses=[401, 201], generation=g, generations=[g - 1, g], refresh="led", total_ms=231.4, upstream_ms=48.9, request_bytes=len(request), response_bytes=len(data))
             d["request"]["body"] = body(request, redactions=["/password"]); d["request"]["redactions"] = ["field Cookie", "/password"]
             d["attempt_list"] = [attempt(1, g - 1, .1, 46.9, 46.9, 401, "Unauthorized", ERROR401, held=True, relayed=False), attempt(2, g, 229.3, 231.2, 231.4, 201, "Created", data)]
-            d["token_wait"] = {"began": 47.0, "ended": 229.1, "led": True, "waiters": 31, "generation": g, "outcome": "refreshed", "cause": "rejected"}
+            d["token_wait"] = {"began": 47.0, "ended": 229.1, "led": True, "need": "another", "awaited": "own_refresh", "waiters": 31, "generation": g, "outcome": "refreshed"}
             d["timings"] = {"queued": .1, "token": 182.1, "upstream": 48.9, "client": .3}
         elif kind == "waited":
             x.update(method="GET", target="/api/customer-accounts/me", refresh="waited", total_ms=190.2, upstream_ms=8.1, flags=["redacted"])
-            d["token_wait"] = {"began": .1, "ended": 181.8, "led": False, "waiters": 31, "generation": g, "outcome": "refreshed", "cause": "expiry"}
+            d["token_wait"] = {"began": .1, "ended": 181.8, "led": False, "need": "first", "awaited": "refresh", "waiters": 31, "generation": g, "outcome": "refreshed"}
             d["attempt_list"] = [attempt(1, g, 181.9, 189.8, 190.0, 200, "OK", data)]; d["timings"] = {"queued": .1, "token": 181.7, "upstream": 8.1, "client": .3}
         elif kind == "notfound":
             data = b'{"status":"error","code":404,"message":"No such venue"}'; x.update(status=404, statuses=[404], response_bytes=len(data)); d["attempt_list"] = one(404, "Not Found", data)
@@ -186,7 +187,7 @@ class StandIn:
             x.update(status=403, outcome="refused", code="forbidden_origin", route="none", attempts=0, statuses=[], generation=None, generations=[], total_ms=.1, upstream_ms=0, response_bytes=220, type="application/problem+json"); d.update(attempt_list=[], own_answer=p, sent={"fields": []})
         elif kind == "login":
             p = {"type": "about:blank", "title": "Unauthorized", "status": 401, "code": "login_needed", "detail": "The session has ended: run squire login --config menu.yaml"}
-            x.update(status=401, outcome="answered", code="login_needed", attempts=0, statuses=[], generation=None, generations=[], total_ms=.3, upstream_ms=0, refresh="led"); d.update(attempt_list=[], own_answer=p, token_wait={"began": .1, "ended": 90.3, "led": True, "waiters": 1, "generation": None, "outcome": "refused", "cause": "expiry"})
+            x.update(status=401, outcome="answered", code="login_needed", attempts=0, statuses=[], generation=None, generations=[], total_ms=.3, upstream_ms=0, refresh="led"); d.update(attempt_list=[], own_answer=p, token_wait={"began": .1, "ended": 90.3, "led": True, "need": "first", "awaited": "own_refresh", "waiters": 1, "generation": None, "outcome": "login_needed"})
         elif kind in ("stream", "running"):
             text = b"".join(b"id: %d\nevent: tick\ndata: {\"n\":%d,\"at\":\"10:12:%02d\"}\n\n" % (i, i, i % 60) for i in range(24))
             run = kind == "running"
@@ -218,7 +219,7 @@ class StandIn:
         elif kind == "anonymous": x.update(method="POST", target="/api/customers/check-email", route="anonymous", generation=None, generations=[]); d["attempt_list"] = one(); d["attempt_list"][0]["generation"] = None; d["sent"] = {"fields": sent(None)}
         else: d["attempt_list"] = one(200 if x["method"] != "POST" else 201, "OK" if x["method"] != "POST" else "Created"); x["status"] = d["attempt_list"][0]["status"]; x["statuses"] = [x["status"]]; x["flags"] = []
         self.counted += x["state"] == "done"
-        return {**x, **d}
+        return {**x, "token_outcome": (d["token_wait"] or {}).get("outcome"), **d}
 
     def session(self):
         now = int(time.time()); exp = int(self.born) + 3600

@@ -85,6 +85,14 @@ class Secrets(Listed):
         for row in rows:
             for part in ("", ".har", "/body", *(f"/attempts/{n + 1}/body" for n in range(row["attempts"]))):
                 self.assert_safe(f"{part} of {row['method']} {row['target'].partition('?')[0]}", self.ask(squire, "GET", f"/api/exchanges/{row['id']}{part}").data.decode("latin-1"), secrets)
+        run = self.list(squire, "?limit=1")["run"]
+        with socket.create_connection(("127.0.0.1", squire.port), LIMIT) as client:
+            client.sendall(f"GET /api/events?after={run}-0 HTTP/1.1\r\nHost: 127.0.0.1:{squire.port}\r\n\r\n".encode())
+            self.assert_safe("the feed", self.read_until(client, rows[-1]["id"].encode()).decode("latin-1"), secrets)
+        for row in rows[-30:]:
+            asked = {"method": row["method"], "target": row["target"], "fields": [["Authorization", "Bearer x"], ["Host", "127.0.0.1"]]}
+            explained = self.ask(squire, "POST", "/api/explain", {"X-Squire-Inspector": "1", "Content-Type": "application/json"}, json.dumps(asked))
+            self.assert_safe("an explanation", explained.data.decode(), secrets)
         # What is searched for is not found either.
         for secret in set(secrets.values()):
             self.assertEqual(self.ask(squire, "GET", f"/api/exchanges?body={urllib.parse.quote(secret, safe='')}").json["exchanges"], [])
@@ -95,6 +103,7 @@ class Secrets(Listed):
         squire, secrets = self.busy()
         rows = self.rows(squire)
         chosen = [row for row in rows if row["attempts"] > 1][:1] + rows[-9:]
+        copied = []
         with Chromium() as browser:
             page = browser.open(f"http://127.0.0.1:{squire.port}/")
             for row in chosen:
@@ -102,11 +111,13 @@ class Secrets(Listed):
                     page.evaluate(f"location.hash = '#/x/{row['id']}/{tab}'")
                     page.wait(f"document.querySelector('.exchange .facts-line')?.textContent.includes({json.dumps(row['id'])}) && document.querySelector('.exchange [role=tab][aria-selected=true]').dataset.tab === '{tab}'")
                     self.assert_safe(f"{tab} of {row['target']}", page.evaluate("document.documentElement.outerHTML"), secrets)
-                self.assert_safe("a copy", page.evaluate(f"""(async () => {{
-                    const copy = await import('/page/copy.js'), x = await (await fetch('/api/exchanges/{row['id']}')).json();
-                    const status = await (await fetch('/api/status')).json();
-                    return JSON.stringify(Object.entries(copy).filter(([, make]) => typeof make === 'function').map(([name, make]) => {{ try {{ return [name, String(make(x, status))]; }} catch {{ return name; }} }}));
-                }})()"""), secrets)
+                copies = page.evaluate(f"""(async () => {{
+                    const {{ copyText, forms }} = await import('/page/copy.js'), get = async path => (await fetch(path)).json();
+                    const x = await get('/api/exchanges/{row['id']}'), {{ copy }} = await get('/api/status');
+                    return forms.map(({{ form }}) => copyText(form, x, copy)) }})()""")
+                self.assert_safe("a copy", json.dumps(copies), secrets)
+                copied += [copy for copy in copies if "text" in copy]
+            self.assertGreater(len(copied), len(chosen), "few are copied")
             page.evaluate("location.hash = '#/tokens'")
             page.wait("document.querySelector('.table tbody tr')")
             self.assert_safe("the tokens", page.evaluate("document.documentElement.outerHTML"), secrets)

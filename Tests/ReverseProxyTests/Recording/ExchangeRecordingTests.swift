@@ -113,7 +113,7 @@ import Testing
         let events = try #require(proxy.end().first)
         #expect(
             events.words == [
-                "began", "request", "sent", "up", "attempt 1/1", "connected", "head", "held", "wait rejected led",
+                "began", "request", "sent", "up", "attempt 1/1", "connected", "head", "held", "wait another ownRefresh",
                 "token 2", "down", "attempt 2/2", "connected", "head", "down", "ended 200 complete",
             ]
         )
@@ -133,7 +133,7 @@ import Testing
         let events = try #require(proxy.end().first)
         #expect(
             events.words.suffix(7) == [
-                "head", "held", "wait rejected led", "no token", "relayed", "down", "ended 401 complete",
+                "head", "held", "wait another ownRefresh", "no token", "relayed", "down", "ended 401 complete",
             ]
         )
         #expect(proxy.server.generationCounts() == [1: GenerationCounts(refused: 1)])
@@ -149,7 +149,8 @@ import Testing
         let events = try #require(proxy.end().first)
         #expect(
             events.words == [
-                "began", "request", "sent", "wait none joined", "no token", "own 401 login_needed", "ended 401 refused",
+                "began", "request", "sent", "wait first nothing", "no token", "own 401 login_needed",
+                "ended 401 refused",
             ]
         )
         #expect(got.hasSuffix(events.text("own 401 login_needed")) && got.contains("login_needed"))
@@ -230,7 +231,8 @@ import Testing
         _ = try proxy.ask(request())
         #expect(
             proxy.end().first?.words == [
-                "late", "sent", "attempt 1/1", "connected", "head", "held", "wait rejected led", "token 2", "down",
+                "late", "sent", "attempt 1/1", "connected", "head", "held", "wait another ownRefresh", "token 2",
+                "down",
                 "attempt 2/2", "connected", "head", "down", "ended 200 complete",
             ]
         )

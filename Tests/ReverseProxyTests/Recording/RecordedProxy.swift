@@ -238,9 +238,10 @@ extension RecordedEvent {
         case .progress: "progress"
         case .held: "held"
         case .relayedHeld: "relayed"
-        case .tokenWait(let isForRejection, let leads):
-            "wait \(isForRejection ? "rejected" : "none") \(leads ? "led" : "joined")"
-        case .tokenArrived(let generation, let failure): failure == nil ? "token \(generation)" : "no token"
+        case .tokenWait(let need, let awaited): "wait \(need) \(awaited)"
+        case .tokenArrived(.token(let generation)): "token \(generation)"
+        case .tokenArrived(.failed): "no token"
+        case .tokenArrived(let arrival): "\(arrival)"
         case .ownAnswer(let status, _, _, let code): "own \(status) \(code ?? "-")"
         case .tunnelOpened: "tunnel"
         case .tunnelData(let isFromClient, _): isFromClient ? "client" : "upstream"

@@ -193,11 +193,11 @@ import Threads
         ] {
             var text = failure.text
             text.withUTF8 {
-                let arrival = RecordKind.TokenArrival(generation: 0, failure: .init(failure))
+                let arrival = RecordKind.TokenArrival(.failed(failure))
                 recorder.tell(&recording, .tokenArrived, arrival, UnsafeRawBufferPointer($0), at: 22)
             }
             let told = try #require(drained(recordings, recorder).last)
-            guard case .tokenArrived(0, let read?) = told.what else {
+            guard case .tokenArrived(.failed(let read)) = told.what else {
                 Issue.record("\(told)")
                 continue
             }
