@@ -26,6 +26,9 @@ struct FleetExploration {
     private(set) var violation: Violation?
     /// States at rest in which a person must log in.
     private(set) var refusals = 0
+    /// Those of them before which nothing happened but that the engine lost something: a machine that never heard of a
+    /// claim sent the same token, at an API that detects reuse. The page names that loss.
+    private(set) var namedLosses = 0
 
     private var moves: FleetMoves
     /// The number of each state, by its hash.
@@ -136,6 +139,8 @@ struct FleetExploration {
         }
         guard record.facts.state == .refused else { return }
         refusals += 1
+        let others = world.history.subtracting([.lostWrite, .emptied])
+        if others == .familyKilled, others != world.history { namedLosses += 1 }
         if world.history.isDisjoint(with: .costsLogin) { report(.once, state, "rest: a login is needed") }
     }
 

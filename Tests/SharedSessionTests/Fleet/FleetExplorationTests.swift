@@ -25,6 +25,15 @@ import Testing
         #expect(FleetExploration(whole).violation == nil)
     }
 
+    /// What an engine that loses a claim can still cost, as SharedSession.md says: nothing where the API detects no reuse.
+    @Test(arguments: [true, false]) func whatTheEngineLosesCostsTheLoginAtReuseOnly(_ killsFamilies: Bool) {
+        var fleet = FleetCase(name: "40", rotations: 1, faults: [.emptied: 1])
+        fleet.killsFamilies = killsFamilies
+        let exploration = FleetExploration(fleet)
+        #expect(exploration.violation == nil)
+        #expect((exploration.namedLosses > 0) == killsFamilies && (exploration.refusals > 0) == killsFamilies)
+    }
+
     /// States are compared by their hashes: what a login is counted as is part of them.
     @Test func statesThatDifferInEraAreTwo() {
         let login = FleetNames.login(2)
