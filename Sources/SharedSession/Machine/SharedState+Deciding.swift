@@ -114,11 +114,18 @@ extension SharedState {
         }
     }
 
-    /// The engine has lost what the watch told in between: that is taken, and put back by and by. What is held is older,
-    /// and whoever refreshes it spends a dead token. True if there is such a thing.
+    /// The engine has lost what the watch told in between: that is taken, and put back by the next look. What is held is
+    /// older, and whoever refreshes it spends a dead token. True if there is such a thing.
     private mutating func takesLost(_ turn: inout Turn) -> Bool {
-        guard let view = lostNews else { return false }
+        let lost = lostNews
+        overheard = nil
+        guard let view = lost else { return false }
         if view.facts.state == .none { forget(view.facts.identity, &turn) } else { adopt(view, &turn) }
+        // The watch may have told already that the engine lost it: nothing else would wake this machine.
+        if phase == .idle {
+            phase = .reading
+            get(&turn)
+        }
         return true
     }
 

@@ -242,7 +242,10 @@ extension SharedState {
     /// because of the report, the engine is read again.
     private mutating func watched(_ reading: SharedReading, _ turn: inout Turn) {
         hear(reading, turn.now)
-        if isOccupied { heard = .told(reading) }
+        if isOccupied {
+            heard = .told(reading)
+            overhear(reading)
+        }
         switch phase {
         case .idle, .reading:
             if case .record(let view) = reading, isNews(view) {
@@ -272,6 +275,13 @@ extension SharedState {
         }
     }
 
+    /// Keeps the newest record that is newer than what is held: the engine may have lost it when this machine can look.
+    private mutating func overhear(_ reading: SharedReading) {
+        guard case .record(let view) = reading, isNews(view) else { return }
+        if let overheard, isNews(overheard), !overheard.facts.identity.precedes(view.facts.identity) { return }
+        overheard = view
+    }
+
     /// Whether the current call or phase would discard the watch's report.
     private var isOccupied: Bool {
         switch (call, phase) {
@@ -298,19 +308,14 @@ extension SharedState {
 
     /// A call that began after the postponed report has succeeded.
     private mutating func isAnswered() {
-        if case .asked = heard, lostNews == nil { heard = .nothing }
+        if case .asked = heard { heard = .nothing }
     }
 
-    /// What the watch told last, where that is newer than what is held, and the engine has lost it since.
+    /// What was overheard, where it is newer than what is held, and the engine has lost it since.
     var lostNews: SharedView? {
-        let reading: SharedReading
-        switch heard {
-        case .nothing: return nil
-        case .told(let last), .asked(let last): reading = last
-        }
-        guard case .record(let view) = reading, isNews(view) else { return nil }
-        guard let there = sight.view?.facts.identity else { return sight == .absent ? view : nil }
-        return there.precedes(view.facts.identity) ? view : nil
+        guard let overheard, isNews(overheard) else { return nil }
+        guard let there = sight.view?.facts.identity else { return sight == .absent ? overheard : nil }
+        return there.precedes(overheard.facts.identity) ? overheard : nil
     }
 
     /// A call begins.

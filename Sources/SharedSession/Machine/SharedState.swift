@@ -22,6 +22,8 @@ public struct SharedState: Hashable, Sendable {
     /// The latest claim of another machine, whether or not the engine still has it. Nil once its end is known.
     var standing: Standing?
     var heard = Heard.nothing
+    /// The newest record that the watch has told during another call or phase, until the engine's value is decided upon.
+    var overheard: SharedView?
     var link = Link.lost
     public internal(set) var held: SharedHolding
     /// More about `held`.

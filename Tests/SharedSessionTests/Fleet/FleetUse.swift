@@ -83,6 +83,7 @@ struct FleetUse {
         case .nothing: break
         case .told(let reading), .asked(let reading): note(reading)
         }
+        note(state.overheard)
         note(machine.told)
         note(machine.sentUnder)
         if case .swap(let facts) = state.call {
