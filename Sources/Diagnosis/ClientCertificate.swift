@@ -32,7 +32,7 @@ extension SharedStoreFailure {
         guard wantsCertificate, let shown, let fault = shown.certificate.fault(now: now) else { return self }
         var named = self
         named.advice =
-            "The one that session.shared names, \(shown.path), \(WayDiagnosis.title(shown.certificate)), \(fault.words): "
+            "The one that session.shared names, \(shown.path), \(ConnectionDiagnosis.title(shown.certificate)), \(fault.words): "
             + "\(fault.cure)."
         return named
     }

@@ -369,6 +369,8 @@ struct MemberScanner {
                 let frame = stack[level]
                 guard frame.isObject else { return Array("\(frame.index)".utf8) == step }
                 let name = Int(frame.name.start)..<Int(frame.name.end)
+                // An escape has six octets for one (RFC 8259 section 7): what is longer is another name.
+                guard (step.count...(6 * step.count)).contains(name.count) else { return false }
                 guard octets[name].contains(UInt8(ascii: "\\")) else { return octets[name].elementsEqual(step) }
                 return view.part(name).without(.escape, isComplete: true)?.octets == step
             }

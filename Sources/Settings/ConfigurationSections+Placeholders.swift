@@ -139,7 +139,9 @@ extension ConfigurationSections {
         var rest = Substring(text)
         while let start = rest.firstIndex(of: "{") {
             rest = rest[start...]
-            let isReference = ["{env:", "{file:", "{exec:"].contains { rest.hasPrefix($0) }
+            // A command may hold a secret.
+            if rest.hasPrefix("{exec:") { return "{exec: …}" }
+            let isReference = ["{env:", "{file:"].contains { rest.hasPrefix($0) }
             if isReference, let end = rest.firstIndex(of: "}") { return String(rest[...end]) }
             rest = rest.dropFirst()
         }
@@ -154,7 +156,7 @@ extension ConfigurationSections {
                 if mayBeSecret, let reference = Self.quotedReference(in: scalar.text) {
                     let key = path.joined(separator: ".")
                     issues.add(
-                        reference == scalar.text
+                        scalar.text.hasPrefix("{") && scalar.text.hasSuffix("}")
                             ? "\(key) holds \(reference) as a text: take the quotation marks away"
                             : "\(key) holds \(reference) within a text, and a reference stands alone: keep the whole "
                                 + "value in the variable or the file",

@@ -48,14 +48,19 @@ import TokenSources
         }
     }
 
+    private static let jwt = "e30.e30.c2ln"
+
     @Test(
         arguments: [
-            #"{"token":"abc"}"#, #"{"access_token":"abc","id_token":"x"}"#, #"{"data":{"token":{"value":"abc"}}}"#,
-            #"{"session":{"jwt":"abc"}}"#, #"{"data":{"accessToken":"abc"},"token":null}"#,
+            (#"{"token":"\#(jwt)"}"#, jwt), (#"{"access_token":"abc","id_token":"x"}"#, "abc"),
+            (#"{"token":"opaque","data":{"token":{"value":"abc"}}}"#, "abc"), (#"{"session":{"jwt":"\#(jwt)"}}"#, jwt),
+            (#"{"data":{"accessToken":"\#(jwt)"},"token":null}"#, jwt), (#"{"token":"a challenge's"}"#, nil),
+            (#"{"token":"challenge"}"#, nil),
         ]
     )
-    func withoutARecipeTheUsualPlacesAreLookedAt(_ body: String) {
-        #expect(TokenFinder(nil).find(in: Array(body.utf8), date: nil, wall: 1000)?.accessToken == Token("abc"))
+    func withoutARecipeTheUsualPlacesAreLookedAt(_ body: String, _ token: String?) {
+        let found = TokenFinder(nil).find(in: Array(body.utf8), date: nil, wall: 1000)
+        #expect(found?.accessToken == token.flatMap { Token($0) })
     }
 
     @Test func withARecipeNoOtherPlaceIs() { #expect(find(#"{"token":"abc"}"#) == nil) }

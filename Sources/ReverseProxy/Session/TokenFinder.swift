@@ -7,19 +7,26 @@ import TokenSources
 public struct TokenFinder: Sendable {
     /// JSON Pointers (RFC 6901): the token is the first text that is at one of them.
     public let places: [String]
+    /// A person has said where it is.
+    private let isSure: Bool
     private let refreshToken: String?
     private let expiresIn: ExpiryReader.Place?
     private let expiresAt: String?
     private let refreshExpiresIn: ExpiryReader.Place?
 
+    /// Where no other text is.
+    private static let sure = ["/data/token/value", "/access_token", "/accessToken", "/data/access_token"]
     /// Where the response to a sign-in has the token, as APIs usually write it, if no recipe says that.
-    public static let usualPlaces = ["", "/data", "/session", "/result"].flatMap { parent in
-        ["/access_token", "/accessToken", "/token", "/token/value", "/jwt"].map { parent + $0 }
-    }
+    public static let usualPlaces =
+        sure
+        + ["", "/data", "/session", "/result"].flatMap { parent in
+            ["/access_token", "/accessToken", "/token", "/token/value", "/jwt"].map { parent + $0 }
+        }.filter { !sure.contains($0) }
 
     /// Uses the places in a refresh's response that the recipe names; a sign-in's response has the same form.
     public init(_ recipe: SessionConfiguration.Refresh?) {
         places = recipe.map { [$0.token] } ?? Self.usualPlaces
+        isSure = recipe != nil
         refreshToken = recipe?.refreshToken
         refreshExpiresIn = recipe?.refreshExpiresIn
         expiresIn = recipe?.expiresIn
@@ -55,7 +62,9 @@ public struct TokenFinder: Sendable {
         rest.refreshExpiresIn = refreshExpiresIn.flatMap {
             ExpiryReader.span(json.value(at: $0.pointer), unit: $0.unit)
         }
-        let found = places.lazy.compactMap { place in Self.text(in: json, at: place).map { (place, $0) } }.first
+        let texts = places.lazy.compactMap { place in Self.text(in: json, at: place).map { (place, $0) } }
+        // Without a recipe, what is no JSON Web Token may be the first of two steps, but for a few names.
+        let found = isSure ? texts.first : texts.first { Self.sure.contains($0) || Token($1)?.isJWT ?? false }
         guard let (place, text) = found else {
             return .useless(reason: "the answer holds no new token at \(places[0]) (session.refresh.token)", rest)
         }

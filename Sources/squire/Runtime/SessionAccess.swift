@@ -170,7 +170,7 @@ struct SessionAccess {
         SignalHold.end()
         switch result {
         case .success(let reply):
-            if let kept = cache.rescue()?.keptIn {
+            if let kept = session.rescue()?.keptIn {
                 Output.error("squire: it is kept in \(kept), and taken up from there once \(file.path) can be written")
             }
             return reply.token

@@ -86,7 +86,7 @@ struct SharedEngine: Sendable {
             case .etcd(let etcd): etcd.tls
             case .kubernetes(let kubernetes): kubernetes.tls
             }
-        guard let path = tls.certificate, let certificate = WayCheck.certificates(path).first else { return nil }
+        guard let path = tls.certificate, let certificate = ConnectionCheck.certificates(path).first else { return nil }
         return ClientCertificate(path: path, certificate)
     }
 

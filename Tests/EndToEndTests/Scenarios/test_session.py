@@ -230,9 +230,9 @@ class OtherHands(Scenario):
     def test_what_cannot_be_read_is_neither_overwritten_nor_believed(self):
         def directory(path): path.mkdir()
         def fifo(path): os.mkfifo(path)
-        def link(path):
-            (self.directory / "elsewhere").write_text(json.dumps({"token": jwt(jti="elsewhere")}))
-            path.symlink_to(self.directory / "elsewhere")
+        # Before the file is taken away: Squire puts it back at once.
+        (self.directory / "elsewhere").write_text(json.dumps({"token": jwt(jti="elsewhere")}))
+        def link(path): path.symlink_to(self.directory / "elsewhere")
         def large(path): path.write_bytes(b"x" * (10 << 20))
         def empty(path): path.write_text("")
         def nuls(path): path.write_bytes(bytes(4096))

@@ -70,7 +70,7 @@ class SharedKeys(Scenario):
 
     def test_the_help_teaches(self):
         text = " ".join(self.command("shared", "key", "--help").stdout.split())
-        for word in ("etcd: - https://etcd-1:2379", "squire shared key --add FILE", "the first seals", "73", "78"):
+        for word in ("etcd: - https://etcd-1:2379", "squire shared key --add FILE", "the first one seals", "73", "78"):
             self.assertIn(word, text)
         self.assertIn("key", self.command("shared", "--help").stdout)
 
