@@ -107,7 +107,7 @@ let package = Package(
         .target(name: "ReferenceFile"),
 
         // The C library under one name, owned descriptors, clocks, and arithmetic that does not overflow.
-        .target(name: "Platform", swiftSettings: strict),
+        .target(name: "Platform", dependencies: ["CSystem"], swiftSettings: strict),
         // JSON, base64url, hashes, dates: what several targets read and write.
         .target(name: "Support", dependencies: ["Platform"], swiftSettings: strict),
         .target(name: "Threads", dependencies: ["CSystem", "Platform"], swiftSettings: strict),

@@ -289,7 +289,8 @@ extension Session {
         case .record(let record) where record.held != current?.held && record.replaced == current?.spent:
             // The leftover has the new token, and nobody else does: the old one is dead.
             guard (try? file.completeLeftover()) != nil else { return }
-            file.removeAnswer()
+            // A response that could not be interpreted; a session is looked at below.
+            if file.unsaved == nil { file.removeAnswer() }
             emit(.recovered)
         case .journal(let journal):
             guard var record = current, record.spent == journal.fingerprint else {

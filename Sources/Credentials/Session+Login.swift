@@ -38,7 +38,7 @@ extension Session {
         change(completion) { [self] in
             take(arrival, keepsUnsaved: false, replacing: replaceable) { [self] () throws(SessionFileError) in
                 // The disk may have filled up while the person was busy.
-                if let file { file.abandon(try file.prepare()) }
+                if let file { try file.proveWritable() }
                 return spend()
             }
         }

@@ -28,8 +28,14 @@ extension Session {
     ) {
         change(completion) { [self] in
             var ended: HeldTokens?
+            var problem: SessionFileError?
             let result = replace(.logout, keepsUnsaved: false) { [self] record, _ in
                 guard !record.isEmpty, foreign(record) == nil else { return .leave }
+                // What is ended must not come back.
+                do throws(SessionFileError) { try file?.proveWritable() } catch {
+                    problem = error
+                    return .leave
+                }
                 // Runs again if somebody else wrote the file first.
                 if ended != record.held {
                     guard end(record.held) else { return .leave }
@@ -38,6 +44,7 @@ extension Session {
                 record.forgetToken()
                 return .replace(keeping: nil)
             }
+            if let problem { return .failure(problem) }
             if case .success = result, ended != nil { emit(.loggedOut) }
             return result
         }

@@ -20,10 +20,17 @@ extension Session {
         if snapshot.persistence.problem != nil { recheckNow() }
         return saving.withLock {
             let now = snapshot
+            if now.record.isEmpty, now.persistence.unsaved != nil {
+                // A logout that could not be saved: what was kept before must not come back.
+                file.removeAnswer()
+                file.removeLeftover()
+            }
             guard !now.isForeign, !now.record.isEmpty,
                 let reason = now.persistence.unsaved?.reason ?? now.persistence.problem
             else { return nil }
-            let isKept = file.keepUnsaved(now.record)
+            var record = now.record
+            record.replaces(now.persistence.unsaved?.replacing)
+            let isKept = file.keepUnsaved(record)
             return Unsaved(path: file.path, reason: reason, keptIn: isKept ? file.answerPath : nil)
         }
     }

@@ -77,8 +77,10 @@ extension Session {
             return true
         }
         do throws(SessionFileError) {
-            let former = snapshot.persistence.unsaved?.former
-            let version = try file.keeping(former, replacedBy: record) { () throws(SessionFileError) in
+            let unsaved = snapshot.persistence.unsaved
+            var record = record
+            record.replaces(unsaved?.replacing)
+            let version = try file.keeping(unsaved?.former, replacedBy: record) { () throws(SessionFileError) in
                 try commit(record, file, replacement) { () throws(SessionFileError) in
                     guard try isReplaced(rotation.old, in: file) else { return true }
                     guard rotation.identity != nil else { return false }
@@ -116,7 +118,16 @@ extension Session {
             return try file.commit(record, replacement, keepsComplete: true, mayReplace: mayReplace)
         } catch {
             if error.isUnreadable { throw error }
-            return try file.save(record, keepsComplete: true, mayReplace: mayReplace)
+            // The complete new file is not given up before there is another.
+            guard case .record(let complete)? = file.leftover(), complete.held == record.held else {
+                return try file.save(record, keepsComplete: true, mayReplace: mayReplace)
+            }
+            guard try mayReplace() else {
+                file.removeLeftover()
+                return nil
+            }
+            try file.completeLeftover()
+            return file.version()
         }
     }
 

@@ -28,17 +28,27 @@ extension SessionFile {
 
     /// What `keepUnsaved` wrote; nil if nothing is kept, or a response that could not be interpreted.
     var unsaved: SessionRecord? {
-        guard hasAnswer, let record = (try? SessionFile(path: answerPath).load())?.record else { return nil }
+        guard isAnswerOurs, let record = (try? SessionFile(path: answerPath).load())?.record else { return nil }
         return record.isEmpty || record.document["version"] == nil || record.lineage == nil ? nil : record
+    }
+
+    /// Anybody can plant a file in a shared directory, and the superuser reads it.
+    private var isAnswerOurs: Bool {
+        var (answer, file) = (stat(), stat())
+        guard unsafe lstat(answerPath, &answer) == 0 else { return false }
+        if answer.st_uid == geteuid() { return true }
+        return unsafe lstat(path, &file) == 0 && file.st_uid == answer.st_uid
     }
 
     /// Puts what `keepUnsaved` wrote in its place, durably, if it replaced the tokens in `current`, and removes it if
     /// `current` replaced it. True if it is in its place now. The lock must be held.
     func takeUpUnsaved(_ current: SessionRecord?) -> Bool {
         guard let unsaved, let current else { return false }
-        if current.hasReplaced(unsaved) { removeAnswer() }
-        guard unsaved.hasReplaced(current), (try? proveReplaceable()) != nil,
-            unsafe rename(answerPath, path) == 0
+        if current.hasReplaced(unsaved) || current.held == unsaved.held { removeAnswer() }
+        // Of another login, or of a session that machines share since, a person decides.
+        guard unsaved.hasReplaced(current), unsaved.lineage == current.lineage,
+            (unsaved.document["shared"] == nil) == (current.document["shared"] == nil),
+            (try? proveReplaceable()) != nil, unsafe rename(answerPath, path) == 0
         else { return false }
         return (try? synchronizeDirectory()) != nil
     }

@@ -128,9 +128,9 @@ extension SessionFile {
             guard let handle = try tryLock() else { return nil }
             defer { handle.unlock() }
             switch leftover() {
-            case nil, .rubbish: abandon(try prepare())
+            case nil, .rubbish: try proveWritable()
             // Leftovers of a dead process are not cleared away here.
-            case .record, .journal: break
+            case .record, .journal: try proveReplaceable()
             }
             return nil
         } catch {

@@ -37,11 +37,18 @@ extension SessionFile {
         let descriptor: Int32
     }
 
+    /// Throws if a record could not be saved now. Call it before an irrevocable action that has no journal. The lock must
+    /// be held.
+    func proveWritable() throws(SessionFileError) {
+        abandon(try prepare())
+        try proveReplaceable()
+    }
+
     /// Creates the new file and reserves its space, so that a record can be saved after an irrevocable action. With a
     /// `journal` the file durably says what is about to happen. The lock must be held.
     func prepare(_ journal: Journal? = nil) throws(SessionFileError) -> Replacement {
         try makeDirectory()
-        try proveReplaceable()
+        if journal != nil { try proveReplaceable() }
         unsafe unlink(temporaryPath)
         let descriptor = SystemCall.retrying {
             unsafe open(temporaryPath, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
@@ -66,27 +73,32 @@ extension SessionFile {
     }
 
     /// Throws if no file can take the place of the one that is there: that is mounted by itself, immutable or
-    /// append-only, or somebody else's in a sticky directory. A new file beside it does not show any of these.
+    /// append-only, or somebody else's in a sticky directory. A new file beside it shows none of these. Changes nothing;
+    /// where it cannot be told, it is taken for possible. The lock must be held.
     ///
-    /// Who may give a file another name may take its name away (link(2), rename(2)); where that cannot be told so, the
-    /// file is replaced by a copy of itself. The lock must be held.
+    /// link(2) refuses such files for the same reasons as rename(2) over them does.
     func proveReplaceable() throws(SessionFileError) {
-        var file = stat()
+        var (file, parent) = (stat(), stat())
         guard unsafe lstat(path, &file) == 0 else { return }
         guard file.st_mode & S_IFMT != S_IFDIR else { throw SessionFileError("write", path, code: EISDIR) }
-        var parent = stat()
-        let isSticky = unsafe stat(directory, &parent) != 0 || parent.st_mode & S_ISVTX != 0
+        let user = geteuid()
+        if unsafe stat(directory, &parent) == 0, parent.st_mode & S_ISVTX != 0,
+            user != 0, user != file.st_uid, user != parent.st_uid
+        {
+            throw SessionFileError("write", path, code: EPERM)
+        }
         let probe = directory + "/." + name + ".probe"
         unsafe unlink(probe)
-        if !isSticky, unsafe link(path, probe) == 0 {
+        if unsafe link(path, probe) == 0 {
             guard unsafe unlink(probe) == 0 else { throw SessionFileError("write", path) }
             return
         }
-        // What cannot be read is reported by who reads it.
-        guard let opened = try? FileDescriptor.open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW),
-            case .bytes(let bytes) = opened.readAll(limit: Self.maximumBytes)
-        else { return }
-        _ = try commitBeside(bytes)
+        switch errno {
+        case EXDEV: throw SessionFileError("write", path, code: EBUSY)
+        case EPERM where FileFlags.forbidReplacement(path): throw SessionFileError("write", path, code: EPERM)
+        // Here there are no hard links, or nobody may make them.
+        default: return
+        }
     }
 
     /// The number of bytes reserved for a token of the largest size and everything else in the record.

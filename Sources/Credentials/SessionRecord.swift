@@ -69,6 +69,12 @@ public struct SessionRecord: Sendable, Equatable {
     /// Identifies the token that the next refresh spends, and thereby distinguishes rotations; nil if none is held.
     var spent: String? { held.spent?.fingerprint }
 
+    /// Names the tokens that a file still has, as `Token.fingerprint`, though others came in between: whoever finds both
+    /// takes this record. Nil changes nothing.
+    mutating func replaces(_ fingerprint: String?) {
+        if let fingerprint { replaced = fingerprint }
+    }
+
     /// Whether the tokens in this record came for those in `other`, which are dead since.
     func hasReplaced(_ other: SessionRecord) -> Bool {
         guard let replaced, let spent = other.spent else { return false }

@@ -131,4 +131,7 @@ int csystem_open_diagnosis(void);
 // Asks the kernel, through `diagnosis` (-1: not that way), then the tables in /proc/net (proc(5)). One caller at a time per `diagnosis`.
 csystem_peer csystem_tcp_peer(int fd, int diagnosis, uid_t *user);
 
+// Whether the file at `path`, no link followed, is immutable or append-only (statx(2)): 1, 0, or -1 where that cannot be told.
+int csystem_is_unchangeable(const char *path);
+
 #endif
