@@ -1,5 +1,5 @@
 """What is judged of a fleet: whether its session lives, who used what was dead, and what one rotation costs in quiet times."""
-import collections, http.client, shutil, subprocess, time
+import collections, http.client, pathlib, shutil, subprocess, time
 
 from machines import parallel
 
@@ -158,6 +158,9 @@ class Verdict:
                   if (end or time.monotonic()) > time.monotonic() - 40]
         [(most, _)] = numbers.most_common(1)
         odd = [self.portrait(machine) for machine in self.fleet.machines if str(self.api.tokens.get(machine.token(), "none")) != most]
+        # A name is "HOST/PID/ID": who refreshes, or seems to.
+        holder = ((record.get("claim") or {}).get("by") or "//").split("/")[1] if isinstance(record, dict) else ""
+        odd = [self.portrait(machine) for machine in self.fleet.machines if machine.is_up and str(machine.process.process.pid) == holder] + odd
         return f"held: {dict(numbers)}; record: {record}; refreshes: {self.api.refreshes[-6:]}; before: {recent}" + "".join(odd[:2])
 
     @staticmethod
@@ -167,7 +170,11 @@ class Verdict:
         except (OSError, AttributeError, ValueError, KeyError, http.client.HTTPException) as error: status = repr(error)
         lines = "".join(f"\n        {line[:300]}" for line in machine.text().splitlines()[-12:])
         links = [machine.fleet.engine.get("/health", relay.port).strip() for relay in machine.relays]
-        return f"\n      machine {machine.number}: {status}; by its links: {links}{lines}"
+        # What its threads wait for in the kernel: a disk, perhaps (proc_pid_wchan(5)).
+        threads = sorted(pathlib.Path(f"/proc/{machine.process.process.pid}/task").glob("*")) if machine.is_up else []
+        try: waits = {(thread / "comm").read_text().strip(): (thread / "wchan").read_text() for thread in threads}
+        except OSError as error: waits = repr(error)
+        return f"\n      machine {machine.number}: {status}; by its links: {links}; its threads: {waits}{lines}"
 
     def judge_uses(self):
         """Uses of dead tokens, by machines that could have known better: the last of each."""
