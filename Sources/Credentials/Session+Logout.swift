@@ -31,13 +31,13 @@ extension Session {
             var problem: SessionFileError?
             let result = replace(.logout, keepsUnsaved: false) { [self] record, _ in
                 guard !record.isEmpty, foreign(record) == nil else { return .leave }
-                // What is ended must not come back.
-                do throws(SessionFileError) { try file?.proveWritable() } catch {
-                    problem = error
-                    return .leave
-                }
                 // Runs again if somebody else wrote the file first.
                 if ended != record.held {
+                    // What is ended must not come back.
+                    do throws(SessionFileError) { try file?.proveWritable() } catch {
+                        problem = error
+                        return .leave
+                    }
                     guard end(record.held) else { return .leave }
                     ended = record.held
                 }

@@ -28,16 +28,11 @@ extension SessionFile {
 
     /// What `keepUnsaved` wrote; nil if nothing is kept, or a response that could not be interpreted.
     var unsaved: SessionRecord? {
-        guard isAnswerOurs, let record = (try? SessionFile(path: answerPath).load())?.record else { return nil }
+        var information = stat()
+        guard unsafe lstat(answerPath, &information) == 0, isOurs(information),
+            let record = (try? SessionFile(path: answerPath).load())?.record
+        else { return nil }
         return record.isEmpty || record.document["version"] == nil || record.lineage == nil ? nil : record
-    }
-
-    /// Anybody can plant a file in a shared directory, and the superuser reads it.
-    private var isAnswerOurs: Bool {
-        var (answer, file) = (stat(), stat())
-        guard unsafe lstat(answerPath, &answer) == 0 else { return false }
-        if answer.st_uid == geteuid() { return true }
-        return unsafe lstat(path, &file) == 0 && file.st_uid == answer.st_uid
     }
 
     /// Puts what `keepUnsaved` wrote in its place, durably, if it replaced the tokens in `current`, and removes it if

@@ -36,14 +36,16 @@ extension SessionFile {
         try FileDescriptor.open(temporaryPath, access | O_NONBLOCK | O_NOFOLLOW)
     }
 
-    /// True if the leftover comes from a process that may write the session file: it is a regular file of this user or,
-    /// for the superuser, of the session file's owner. In a shared directory anybody can plant one.
-    private func isOurs(_ opened: borrowing FileDescriptor) -> Bool {
+    private func isOurs(_ opened: borrowing FileDescriptor) -> Bool { opened.information().map(isOurs) ?? false }
+
+    /// True if a file beside the session file comes from a process that may write that: it is a regular file of this
+    /// user or, for the superuser, of the session file's owner. In a shared directory anybody can plant one.
+    func isOurs(_ found: stat) -> Bool {
         var file = stat()
-        guard let leftover = opened.information(), leftover.st_mode & S_IFMT == S_IFREG else { return false }
-        if leftover.st_uid == geteuid() { return true }
+        guard found.st_mode & S_IFMT == S_IFREG else { return false }
+        if found.st_uid == geteuid() { return true }
         return unsafe geteuid() == 0 && lstat(path, &file) == 0 && file.st_mode & S_IFMT == S_IFREG
-            && file.st_uid == leftover.st_uid
+            && file.st_uid == found.st_uid
     }
 
     /// True if there may be a leftover. One stat(2), without the lock.

@@ -237,10 +237,7 @@ struct MemberScanner {
             if frame.isObject {
                 let name = view.part(Int(frame.name.start)..<Int(frame.name.end))
                 let plain = name.without(.escape, isComplete: true) ?? name
-                let shown = String(decoding: plain.octets.prefix(Findings.maxName), as: UTF8.self)
-                text +=
-                    shown.utf8.contains { $0 == UInt8(ascii: "~") || $0 == UInt8(ascii: "/") }
-                    ? shown.replacingAll("~", with: "~0").replacingAll("/", with: "~1") : shown
+                text += JSONPointer.escaped(String(decoding: plain.octets.prefix(Findings.maxName), as: UTF8.self))
             } else {
                 text += "\(frame.index)"
             }

@@ -31,10 +31,8 @@ public struct BodyVerdict: Sendable {
         var isSettled = false
 
         init(_ rule: SessionConfiguration.Rejection.Body) {
-            let elements = rule.pointer.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
-            path = elements.map { element in
-                Array(String(element).replacingAll("~1", with: "/").replacingAll("~0", with: "~").utf8)
-            }
+            // The configuration admits no other text than a pointer.
+            path = (JSONPointer.steps(of: rule.pointer) ?? []).map { Array($0.utf8) }
             texts = rule.equals.map { Array($0.utf8) }
             numbers = texts.compactMap { DecimalNumber($0) }
         }
