@@ -91,7 +91,7 @@ extension Session {
 
     /// Saves what could not be saved before, unless somebody logged in meanwhile.
     func saveAgain(_ file: SessionFile) {
-        guard snapshot.persistence.unsaved != nil, let handle = (try? file.tryLock()) ?? nil else { return }
+        guard snapshot.persistence.unsaved != nil, let handle = (try? hold(file)) ?? nil else { return }
         defer { handle.unlock() }
         if let event = saving.withLock({ saveUnsaved(file) }) { emit(event) }
     }
@@ -108,7 +108,9 @@ extension Session {
                     // The file has another token meanwhile, by hand or by a login: memory goes on, and nothing is
                     // overwritten.
                     if let theirs { try refuseForeign(theirs.record, file) }
-                    if theirs?.record.spent == unsaved.replacing { theirs = nil }
+                    if theirs?.record.spent == unsaved.replacing || theirs?.record.held == before.record.held {
+                        theirs = nil
+                    }
                     return theirs == nil
                 }
             }
@@ -155,13 +157,12 @@ extension Session {
             return .success(())
         }
         do throws(SessionFileError) {
-            guard let handle = try file.lock(waitLimit: Self.changeWaitLimit) else {
+            guard let handle = try hold(file, waitLimit: Self.changeWaitLimit) else {
                 throw SessionFileError(
                     "another process has held \(file.path).lock for \(Self.changeWaitLimit). Is a squire stopped?"
                 )
             }
             defer { handle.unlock() }
-            recover(file)
             if let sharing {
                 let steps = ChangeSteps(self, file, keepsUnsaved, replacesForeign, change)
                 try share(wish, sharing, steps)
@@ -252,7 +253,7 @@ extension Session {
     /// this process then continues as if the record were bound.
     func bindNow(_ record: SessionRecord, in file: SessionFile, waitLimit: Duration) -> Bool {
         guard let binding, record.lacks(binding), snapshot.persistence.unsaved == nil,
-            let handle = (try? file.lock(waitLimit: waitLimit)) ?? nil
+            let handle = (try? hold(file, waitLimit: waitLimit)) ?? nil
         else { return false }
         defer { handle.unlock() }
         return saving.withLock {
@@ -276,8 +277,20 @@ extension Session {
 
     // MARK: After a crash
 
+    /// Takes the file's lock, and first settles what a dead process left: nobody saves over that. Nil if the lock is not
+    /// available within `waitLimit`, or `isOver` returns that the wait has no purpose any more.
+    func hold(
+        _ file: SessionFile,
+        waitLimit: Duration = .zero,
+        isOver: () -> Bool = { false }
+    ) throws(SessionFileError) -> SessionFile.LockHandle? {
+        guard let handle = try file.lock(waitLimit: waitLimit, isOver: isOver) else { return nil }
+        recover(file)
+        return handle
+    }
+
     /// Recovers from a crash during a save or a refresh. The file's lock is held.
-    func recover(_ file: SessionFile) {
+    private func recover(_ file: SessionFile) {
         let leftover = file.leftover()
         guard leftover != nil || file.hasDraft || file.hasAnswer else { return }
         // A file that cannot be read now may be readable later: nothing is discarded.
@@ -305,10 +318,13 @@ extension Session {
                     detail: "Squire was stopped before the answer came; the API may have rotated the token"
                 )
             )
-            _ = try? file.save(record)
+            guard let journal = file.takeUpJournal() else { return }
+            _ = try? file.commit(record, journal)
         case .record, .rubbish:
             file.removeLeftover()
         }
+        // What is not saved yet is newer than what an earlier process kept.
+        guard snapshot.persistence.unsaved == nil else { return }
         if file.takeUpUnsaved((try? file.load())?.record) { emit(.recovered) }
     }
 }
