@@ -52,11 +52,13 @@ extension SessionFile {
     var hasLeftover: Bool { PrivateFile.exists(temporaryPath) }
 
     /// Waits, up to `limit`, for another process's refresh: once it is answered, the token in the file is dead. False
-    /// if it is still running then. One stat(2) if there is none.
-    public func waitForRefresh(limit: Duration) -> Bool {
+    /// if it is still running then. `isLong` is called once, after `quietWait`. One stat(2) if there is none.
+    public func waitForRefresh(limit: Duration, isLong: (() -> Void)? = nil) -> Bool {
         guard hasLeftover else { return true }
         do throws(SessionFileError) {
-            guard let handle = try lock(waitLimit: limit, isOver: { !hasLeftover }) else { return !hasLeftover }
+            guard let handle = try lock(waitLimit: limit, isOver: { !hasLeftover }, isLong: isLong) else {
+                return !hasLeftover
+            }
             handle.unlock()
             return true
         } catch {

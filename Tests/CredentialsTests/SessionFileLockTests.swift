@@ -142,6 +142,20 @@ private struct OneAnswer: TokenSource {
         #expect(session.rescue() == nil && !PrivateFile.exists(file.answerPath))
     }
 
+    @Test func aLongWaitIsToldOnce() throws {
+        _ = try save("old")
+        let holder = try #require(try file.tryLock())
+        let told = Guarded(0)
+        let handle = try file.lock(
+            waitLimit: .seconds(60),
+            isOver: { told.with { $0 } > 0 },
+            quietFor: .zero,
+            isLong: { told.with { $0 += 1 } }
+        )
+        #expect(handle == nil && told.with { $0 } == 1)
+        holder.unlock()
+    }
+
     // MARK: What a dead process left
 
     /// The bytes of a record whose process died between writing and renaming.
