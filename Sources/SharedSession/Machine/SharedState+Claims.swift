@@ -31,6 +31,12 @@ extension SharedState {
         return identity.precedes(view.facts.identity)
     }
 
+    /// The claim of this process that the engine has, whether or not it is pursued.
+    var ownClaim: SharedClaim? {
+        guard let claim = sight.view?.facts.claim, claim.by == me else { return nil }
+        return claim
+    }
+
     /// Whether to check now that the engine still has this machine's claim.
     var mustKeepClaim: Bool {
         guard case .sending(let sending) = phase, sending.hold != .lost else { return false }
