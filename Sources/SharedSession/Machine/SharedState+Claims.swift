@@ -56,7 +56,8 @@ extension SharedState {
             if view.facts.claim?.id == sending.claim.id { return }
             switch identity.order(view.facts.identity) {
             case .behind: new = SharedFacts(identity, .ready)
-            case .same: new = view.facts.state == .ready ? view.facts : nil
+            // Another claim of this process, which it had given up, was written late.
+            case .same: new = view.facts.state == .ready || ownClaim != nil ? view.facts : nil
             case .stands: new = nil
             }
             if new == nil { turn.add(.say(.takenOver)) }

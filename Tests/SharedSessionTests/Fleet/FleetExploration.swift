@@ -126,9 +126,12 @@ struct FleetExploration {
     private func isCareless(_ machine: FleetMachine, _ world: FleetWorld) -> Bool {
         guard machine.life == .running, !machine.isCut, machine.engine == .none,
             case .sending(let sending) = machine.state.phase, sending.hold != .lost,
-            machine.told == moves.reading(world), world.record?.facts.claim == nil,
-            let identity = machine.state.held.identity
+            machine.told == moves.reading(world), let identity = machine.state.held.identity
         else { return false }
+        // Its own, which is not the one under which it refreshes, says as little to the others as none.
+        if let claim = world.record?.facts.claim, claim.by != machine.state.me || claim.id == sending.claim.id {
+            return false
+        }
         guard let there = world.record?.facts.identity else { return true }
         return there == identity || there.precedes(identity)
     }
