@@ -137,7 +137,11 @@ public struct NewConfiguration: Sendable {
                 "or {env: NAME}, {file: PATH}, {exec: [COMMAND]}"
             )
         }
-        if oauth["scope"] == nil { add("    #scope: read write", "what you ask for") }
+        guard oauth["scope"] == nil else { return }
+        guard let word = oauth["offline-scope"]?.value.text else {
+            return add("    #scope: read write", "what you ask for")
+        }
+        add("    #scope: read \(word)", "what you ask for; \(word) brings a refresh token")
     }
 
     // MARK: Values

@@ -9,7 +9,7 @@ extension StatusCommand {
         let rows = SessionFiles(environment: Environment.all).list().map { Row($0, now: SystemClock().wall()) }
         if json { return Output.json(.array(rows.map(\.json))) }
         // For a person. Programs read one session from each line.
-        if !rows.isEmpty, Terminal.columns(1) != nil { Output.row(Row.heading) }
+        if !rows.isEmpty, isatty(1) == 1 { Output.row(Row.heading) }
         for row in rows { Output.row(row.values) }
         if rows.isEmpty { Output.error("there is no session yet") }
     }
