@@ -25,6 +25,13 @@ public enum RequestWords {
         return "a leading / is missing: \(line(method, "/" + target))"
     }
 
+    /// A valid method that was probably not meant: methods are case-sensitive (RFC 9110, section 9.1).
+    public static func doubt(method: String) -> String? {
+        let usual = method.uppercased()
+        guard usual != method, RegisteredMethod.problem(usual) == nil else { return nil }
+        return "Methods are case-sensitive, and \(method) is not \(usual): did you mean \(usual)?"
+    }
+
     private static func line(_ method: String, _ target: String) -> String {
         "squire explain \(CommandLines.quoted(method)) \(CommandLines.quoted(target))"
     }

@@ -90,6 +90,8 @@ import Testing
                 == "a method is one word, such as GET: squire explain GET /x"
         )
         #expect(RequestWords.advice(method: "GET", target: "/x") == nil)
+        #expect(RequestWords.doubt(method: "get")?.hasSuffix("did you mean GET?") == true)
+        #expect(RequestWords.doubt(method: "GET") == nil && RequestWords.doubt(method: "brew") == nil)
         let words = CommandWords(.init("squire", [.init("explain"), .init("run")]))
         #expect(words.problem(in: ["explain", "/x"]) == "the method is missing: squire explain GET /x")
         #expect(words.problem(in: ["explain", "GET /x y"]) == "method and target are two words: squire explain GET /x")

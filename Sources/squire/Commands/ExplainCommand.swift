@@ -45,7 +45,9 @@ struct ExplainCommand: ParsableCommand {
         case nil: throw ExitFailure.malformed("squire: that is not a request: squire explain GET /api/venues")
         case .refused(let problem)?: throw refuse(problem)
         case .answered(let reason)?: Output.labelled("access      answered by Squire: \(reason)")
-        case .allowed(let forwarding)?: show(forwarding)
+        case .allowed(let forwarding)?:
+            show(forwarding)
+            if let hint = RequestWords.doubt(method: method) { Output.say("\n\(hint)") }
         }
     }
 

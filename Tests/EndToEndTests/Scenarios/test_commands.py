@@ -135,6 +135,8 @@ access: {same-user: perhaps}
                         ("explain", "--config", config, "GET", "/api/x"), ("token", "--config", config), ("reload", "--config", config)):
             result = subprocess.run([SQUIRE, *command], capture_output=True, text=True, stdin=subprocess.DEVNULL, env=clean_environment(**self.env))
             whole, text = result.stdout + result.stderr, self.shown(*command)
+            # Only a person gets a heading.
+            if command == ("status", "--all"): whole = "STATE CUSTOMER API CONFIGURATION SESSION FILE\n" + whole
             words = [re.sub("squire-[0-9a-f]{8}|[0-9a-f-]{36}", "", shown).split() for shown in (whole, text)]
             self.assertEqual(*words)
             self.assertLessEqual(max(map(len, text.splitlines())), 80, text)
