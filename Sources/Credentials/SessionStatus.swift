@@ -240,7 +240,7 @@ public struct SessionStatus: Sendable {
                     .object([.init("present", .bool(true)), .init("expires_at", number($0.expiresAt))])
                 } ?? .null
             ),
-            .init("advice", advice.map(JSONValue.string) ?? .null),
+            .init("rejected", .bool(isRejected)), .init("advice", advice.map(JSONValue.string) ?? .null),
         ]
         if let shared { members.append(.init("shared", shared.json)) }
         return .object(members)

@@ -56,8 +56,13 @@ enum AddressForm {
             break
         }
         if rest.hasSuffix("/") { rest = rest.dropLast() }
-        if rest.hasPrefix(":") { rest = rest.dropFirst() }
+        if rest.hasPrefix(":"), !rest.hasPrefix("::") { rest = rest.dropFirst() }
         if ListenAddress(String(rest)) != nil { return String(rest) }
+        // An address of IPv6 without its brackets, and a port.
+        if rest.filter({ $0 == ":" }).count > 1, !rest.contains("["), let colon = rest.lastIndex(of: ":") {
+            let bracketed = "[\(rest[..<colon])]:\(rest[rest.index(after: colon)...])"
+            return ListenAddress(bracketed) != nil ? bracketed : nil
+        }
         // Only a host: a single word could be anything.
         let isHost = rest.contains(".") || rest.contains(":") || rest.lowercased() == "localhost"
         let whole = "\(rest):8080"

@@ -105,7 +105,7 @@ public struct ConfigurationLoader {
         until stop: StopSignal? = nil
     ) throws(ConfigurationError) -> LoadedConfiguration {
         var loaded = try load(old.found)
-        if let distrust = distrust(loaded) { throw distrust }
+        if let distrust = distrust(loaded, isReload: true) { throw distrust }
         try loaded.readSecrets(until: stop)
         return loaded
     }
@@ -202,7 +202,8 @@ public struct ConfigurationLoader {
         do throws(CryptographyError) {
             standard = try places.standard(binding, host: host, name: configuration.session.name)
             let digest = try TrustedFiles.digest(text ?? "")
-            trustEntry = realPath.map { .init(path: $0, digest: digest) }
+            let parts = try ConfigurationParts(root ?? .empty)
+            trustEntry = realPath.map { .init(path: $0, digest: digest, parts: parts) }
         } catch {
             let message = "the name of its session file cannot be made: \(error)"
             throw ConfigurationError([.init(source: path ?? "squire", line: path == nil ? nil : 1, message: message)])

@@ -88,7 +88,7 @@ public struct ConfigurationOverrides: Sendable {
         }
         let shared = [session, upstream] + [listen, inspector].map { $0.flatMap { isFixed($0.text) ? $0 : nil } }
         guard let one = shared.compactMap({ $0 }).first else { return nil }
-        return "\(one.source) says one thing, and several --config ask for several: say it in each file"
+        return "\(one.source) is one value, and each of several --config needs its own: set it in each file"
     }
 
     /// These settings, completed by `other`.

@@ -41,7 +41,9 @@ extension ConfigurationSections {
     }
 
     private func jsonPointer(_ map: MapReader, _ key: String) -> String? {
-        map.value(key, "a JSON Pointer that starts with /, such as /token") { $0.hasPrefix("/") ? $0 : nil }
+        map.value(key, "a JSON Pointer that starts with /, such as /token", meant: Suggestion.pointer) {
+            $0.hasPrefix("/") ? $0 : nil
+        }
     }
 
     /// Variables that Squire sets for the commands that it runs.

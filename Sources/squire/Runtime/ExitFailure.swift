@@ -13,6 +13,13 @@ struct ExitFailure: Error {
     static func loginNeeded(_ message: String) -> ExitFailure { ExitFailure(.loginNeeded, message) }
     static func configuration(_ message: String) -> ExitFailure { ExitFailure(.configuration, message) }
 
+    /// The same, with the name of the configuration file that it is about, if the message does not name it.
+    func about(_ path: String?) -> ExitFailure {
+        guard let path, !message.contains(path) else { return self }
+        let text = message.hasPrefix("squire: ") ? String(message.dropFirst(8)) : message
+        return ExitFailure(code: code, message: "squire: \(path): \(text)")
+    }
+
     static func usage(_ message: String) -> ExitFailure { ExitFailure(.usage, message) }
 
     /// Maps a session's failure. `login` is the command line that logs in.
