@@ -120,6 +120,7 @@ extension SharedState {
             case .refused: .refused
             case .released: rival(on: identity, turn.now).map { .busy($0.claim) } ?? .ready
             }
+        guard writesAgain(&turn) else { return }
         swap(SharedFacts(identity, state, ended: closing.claim), &turn)
     }
 

@@ -15,6 +15,7 @@ extension SharedState {
                 decide(&turn)
                 return
             }
+            unclearSince = nil
             guard mayGoOn(claiming, &turn), isAlone(claiming, &turn) else { return }
             phase = .preparing(claiming)
             turn.add(.prepare)
@@ -33,7 +34,13 @@ extension SharedState {
         case .reading, .claiming, .checking:
             if enrols(&turn) { return }
             if wish.isForOthers { refuse(withoutEngine, &turn) }
-            if isAhead { owe(&turn) } else { rest(&turn) }
+            if isAhead {
+                owe(&turn)
+            } else if let claim = ownClaim {
+                close(claim.id, .released, &turn)
+            } else {
+                rest(&turn)
+            }
         case .preparing, .sending, .saving: break
         case .sharing(let sharing):
             begin(sharing, &turn)
@@ -174,6 +181,7 @@ extension SharedState {
         case .get, .swap: return
         case .none, .pausing: break
         }
+        guard writesAgain(&turn) else { return }
         let claim = SharedClaim(id: turn.chance.id(), by: me)
         phase = .claiming(Claiming(claim: claim, since: turn.now))
         swap(view.facts.with(.busy(claim)), &turn)
@@ -268,7 +276,7 @@ extension SharedState {
         }
         switch sight {
         case .unknown: get(&turn)
-        case .absent: swap(facts, &turn)
+        case .absent: if writesAgain(&turn) { swap(facts, &turn) }
         case .unreadable(let obstacle):
             if sharing.cause == .joining, obstacle == .otherCustomer {
                 disown(&turn)
@@ -285,7 +293,7 @@ extension SharedState {
         case .record(let view):
             switch standing(of: view) {
             case .same: shared(sharing, &turn)
-            case .behind: swap(facts, &turn)
+            case .behind: if writesAgain(&turn) { swap(facts, &turn) }
             case .isToGiveWay where sharing.use == .pending && sharing.cause == .person: insist(&turn)
             case .isToGiveWay where renews(&turn): break
             case .isToGiveWay, .stands:

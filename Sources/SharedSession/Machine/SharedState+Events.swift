@@ -206,6 +206,7 @@ extension SharedState {
             return
         }
         call = .none
+        unclearSince = swapped == .unclear ? unclearSince ?? turn.now : nil
         switch swapped {
         case .written(let version):
             note(.record(SharedView(new, version: version)), turn.now)

@@ -134,6 +134,8 @@ extension SharedState {
         /// The local file could not be written: the tokens are only in memory and, soon, in the engine.
         case notSaved
         case unreadable(SharedObstacle)
+        /// The engine can be read, and has not said for long of any write whether it was done.
+        case noWriteAnswered
         /// An unexpected or late event.
         case ignored(Event)
     }

@@ -12,6 +12,7 @@ extension SharedState {
     /// because the watch does not repeat its report.
     mutating func rest(_ turn: inout Turn) {
         phase = .idle
+        unclearSince = nil
         if isPausing { call = .none }
         guard case .asked(let reading) = heard, call == .none else { return }
         phase = .reading
@@ -40,6 +41,16 @@ extension SharedState {
         call = .swap(new)
         isAsked()
         turn.add(.swap(expecting: sight.view, new: new))
+    }
+
+    /// Whether to write at once what the engine has not got. If it can be read, and has not said for long of any write
+    /// whether it was done, it is like one that cannot be reached: returns false, and continues with that.
+    mutating func writesAgain(_ turn: inout Turn) -> Bool {
+        guard let since = unclearSince, turn.now.subtracting(saturating: since) >= timing.patience else { return true }
+        unclearSince = nil
+        turn.add(.say(.noWriteAnswered))
+        unreachable(&turn)
+        return false
     }
 
     mutating func pause(_ time: Int64, _ turn: inout Turn) {

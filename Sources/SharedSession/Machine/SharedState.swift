@@ -25,6 +25,9 @@ public struct SharedState: Hashable, Sendable {
     /// The newest record that the watch has told during another call or phase, until the engine's value is decided upon.
     var overheard: SharedView?
     var link = Link.lost
+    /// Since when it has been unknown of one write after another whether it was done; nil if the last one's outcome is
+    /// known.
+    var unclearSince: Int64?
     public internal(set) var held: SharedHolding
     /// More about `held`.
     public internal(set) var note: SharedHolding.Note

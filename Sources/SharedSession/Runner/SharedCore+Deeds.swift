@@ -277,13 +277,12 @@ extension SharedCore {
         return (news == .writable ? [.engineIsBack] : []) + tell(news)
     }
 
-    /// Asks an engine that rejected a write whether it still does, because no real write may be due for long. The swap
-    /// expects a value that never existed.
+    /// Asks an engine that rejected a write whether it still does, because no real write may be due for long.
     mutating func probe(_ now: Int64) -> [Effect] {
         guard let due = observations.probeAt, due <= now else { return [] }
         observations.probes(now)
         guard machine.isIdle, let view = machine.seen, let value = values[view.version]?.value else { return [] }
-        return [.probe(expecting: .neverStored(value.revision), bytes: value.bytes)]
+        return [.probe(value)]
     }
 
     mutating func probed(_ outcome: SwapOutcome, now: Int64) -> [Effect] {
@@ -342,11 +341,14 @@ extension SharedCore {
         return [.swap(expecting: expecting.flatMap { values[$0.version]?.value }, bytes: bytes, after: pause)]
     }
 
-    /// The pause before the next swap, in nanoseconds. When many machines write at once, one wins and the others soon
-    /// notice. An engine that reports a conflict for ever must not be asked without a pause.
+    /// How many conflicts in a row cost no pause. When many machines write at once, one wins and the others soon notice.
+    static let freeConflicts = 7
+
+    /// The pause before the next swap, in nanoseconds. An engine that reports a conflict for ever, or gives no answer to
+    /// a write, must not be asked without one.
     static func pause(afterConflicts count: Int) -> Int64 {
-        guard count >= 8 else { return 0 }
-        return Duration.milliseconds(10 << min(count - 8, 7)).wholeNanoseconds
+        guard count > freeConflicts else { return 0 }
+        return Duration.milliseconds(10 << min(count - freeConflicts - 1, 7)).wholeNanoseconds
     }
 }
 

@@ -9,8 +9,8 @@ struct SharedCore: Sendable {
         case get
         /// Swap the engine's value after that many nanoseconds.
         case swap(expecting: StoredValue?, bytes: [UInt8], after: Int64)
-        /// Swap with an expected value that never existed, to learn whether the engine accepts writes.
-        case probe(expecting: StoredValue, bytes: [UInt8])
+        /// Learn whether the engine, which has this value, accepts writes.
+        case probe(StoredValue)
         case watch
         /// Hand the item to the session's thread.
         case put(SharedDesk.Item)
@@ -84,7 +84,7 @@ struct SharedCore: Sendable {
     var bar: (of: SharedIdentity, until: Int64)?
     /// The value that the swap in progress writes.
     var writing: SharedValues.Known?
-    /// How many swaps of the current change have ended in a conflict.
+    /// How many swaps of the current change have ended in a conflict, or without an answer.
     var conflicts = 0
     var observations: SharedObservations
 
@@ -251,14 +251,19 @@ struct SharedCore: Sendable {
             effects += heedBar(reading, now) + heedMoment(reading, now)
             event = .conflict(reading)
         case .unclear(let failure):
-            observations.note(failure)
+            observations.note(unclear: failure)
             event = .unclear
         case .failed(let failure):
             effects += tell(observations.refusedWrite(failure, now))
             event = .failed
         }
         writing = nil
-        if case .conflict = event { conflicts = min(conflicts + 1, 64) }
+        switch event {
+        case .conflict: conflicts = min(conflicts + 1, 64)
+        // Nobody else has won, so that the engine has trouble.
+        case .unclear: conflicts = min(max(conflicts, Self.freeConflicts) + 1, 64)
+        case .written, .failed: break
+        }
         observations.count(event, machine)
         return effects + settled(handle(.swapped(event), now), now)
     }

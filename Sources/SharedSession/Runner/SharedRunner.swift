@@ -201,10 +201,8 @@ public final class SharedRunner: SessionSharing {
         case .swap(let expecting, let bytes, let pause):
             guard pause > 0 else { return swap(expecting, bytes) }
             thread.executeLater(pause) { [weak self] in self?.swap(expecting, bytes) }
-        case .probe(let expecting, let bytes):
-            store.swap(expecting: expecting, with: bytes) { [weak self] outcome in
-                self?.post { $0.probed(outcome, now: $1) }
-            }
+        case .probe(let value):
+            store.probe(value) { [weak self] outcome in self?.post { $0.probed(outcome, now: $1) } }
         case .watch: store.watch { [weak self] news in self?.post { $0.watched(news, now: $1) } }
         case .put(let item): if desk.put(item) { callSession() }
         case .engineIsBack: session.with { $0.session }?.engineIsBack()

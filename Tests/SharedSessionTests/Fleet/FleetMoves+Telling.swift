@@ -208,6 +208,7 @@ extension SharedState {
         if case .pausing = call { call = .pausing(until: 2) }
         if wish.isRefresh { wish = .refresh(since: 1) }
         if standing?.silentSince != nil { standing?.silentSince = 1 }
+        if unclearSince != nil { unclearSince = 1 }
         switch phase {
         case .claiming(var claiming):
             claiming.since = 1
