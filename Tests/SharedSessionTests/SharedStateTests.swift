@@ -47,7 +47,7 @@ import Testing
             final class Names { var last = 0 }
             let names = Names()
             names.last = drawn
-            let chance = SharedChance(
+            let randomness = SharedRandomness(
                 id: {
                     names.last += 1
                     return FleetNames.token(49 + names.last)
@@ -55,7 +55,7 @@ import Testing
                 fraction: { 0.5 }
             )
             defer { drawn = names.last }
-            return state.handle(event, at: now, chance: chance)
+            return state.handle(event, at: now, randomness: randomness)
         }
 
         /// As after a start that found `first`.

@@ -4,7 +4,7 @@ import Platform
 /// Feeds events to the protocol's machine, and turns its actions into effects.
 extension SharedCore {
     mutating func handle(_ event: SharedState.Event, _ now: Int64) -> [Effect] {
-        let actions = machine.handle(event, at: now, chance: .system)
+        let actions = machine.handle(event, at: now, randomness: .system)
         if machine.isClaiming { noteDoubt(actions) }
         var effects: [Effect] = []
         for action in actions { effects += obey(action, now) }
@@ -14,20 +14,20 @@ extension SharedCore {
     }
 
     /// Records that the issuer asked another machine for a pause a moment ago, and keeps to it.
-    mutating func heedBar(_ reading: SharedReading, _ now: Int64) -> [Effect] {
+    mutating func adoptPause(_ reading: SharedReading, _ now: Int64) -> [Effect] {
         guard case .close = touch, case .record(let view) = reading, let seen = machine.seen,
             view.version != seen.version, view.facts.state == .ready, machine.held == .tokens(view.facts.identity),
             let session = values[view.version]?.session, session.ended != values[seen.version]?.session?.ended,
             let seconds = session.retryAfter, seconds > 0
         else { return [] }
-        bar = (view.facts.identity, now.adding(saturating: Int64(seconds) * 1_000_000_000))
-        return handle(.barred(seconds: seconds), now)
+        issuerPause = (view.facts.identity, now.adding(saturating: Int64(seconds) * 1_000_000_000))
+        return handle(.issuerPauses(seconds: seconds), now)
     }
 
     /// For how many seconds the held tokens must not be refreshed; nil if they may be.
-    func barred(_ now: Int64) -> Int? {
-        guard let bar, machine.held == .tokens(bar.of), bar.until > now else { return nil }
-        return Int(bar.until.subtracting(saturating: now) / 1_000_000_000) + 1
+    func pauseLeft(_ now: Int64) -> Int? {
+        guard let issuerPause, machine.held == .tokens(issuerPause.of), issuerPause.until > now else { return nil }
+        return Int(issuerPause.until.subtracting(saturating: now) / 1_000_000_000) + 1
     }
 
     /// When a claim is written: records whether it replaces another machine's claim, under which a refresh may have
@@ -120,7 +120,7 @@ extension SharedCore {
     }
 
     /// Reports that a login or logout elsewhere is later than the one that waits here, by the times in both records.
-    mutating func heedMoment(_ reading: SharedReading, _ now: Int64) -> [Effect] {
+    mutating func reportLaterDeed(_ reading: SharedReading, _ now: Int64) -> [Effect] {
         guard machine.note.weight == .wish, case .record(let view) = reading,
             view.facts.identity.login != machine.held.identity?.login, isInStep,
             let mine = holding.isTokens ? local.signedInAt : local.waitsSince,
@@ -152,7 +152,7 @@ extension SharedCore {
             change = .under(.join)
             return handle(.joins, now)
         case .refresh:
-            if let seconds = barred(now) { return end(.failed(.postponed(seconds: seconds))) }
+            if let seconds = pauseLeft(now) { return end(.failed(.postponed(seconds: seconds))) }
             change = .under(.refresh)
             retryAfter = nil
             return handle(.refreshWanted, now)
