@@ -47,7 +47,7 @@ import Testing
             final class Names { var last = 0 }
             let names = Names()
             names.last = drawn
-            let chance = SharedChance(
+            let randomness = SharedRandomness(
                 id: {
                     names.last += 1
                     return FleetNames.token(49 + names.last)
@@ -55,7 +55,7 @@ import Testing
                 fraction: { 0.5 }
             )
             defer { drawn = names.last }
-            return state.handle(event, at: now, chance: chance)
+            return state.handle(event, at: now, randomness: randomness)
         }
 
         /// As after a start that found `first`.
@@ -330,6 +330,40 @@ import Testing
     }
 
     // MARK: Whoever waits is answered
+
+    /// The engine is read, and nobody knows of anything that is written whether it was: that has an end for whoever waits.
+    @Test func refusesWhereNoWriteIsAnswered() {
+        var machine = Machine.settled()
+        _ = machine.tell(.refreshWanted)
+        for seconds in stride(from: Int64(0), to: 5, by: 1) {
+            let actions = machine.tell(.read(.record(Self.view())), at: seconds)
+            #expect(actions.contains { if case .swap = $0 { true } else { false } })
+            #expect(machine.tell(.swapped(.unclear)) == [.get])
+        }
+        #expect(machine.tell(.read(.record(Self.view())), at: 5) == [.say(.noWriteAnswered), .refuse(.unreachable)])
+        #expect(machine.state.isIdle)
+        // The next one tries again.
+        #expect(machine.tell(.refreshWanted) == [.get])
+        #expect(machine.tell(.read(.record(Self.view()))).count == 1)
+        _ = machine.tell(.swapped(.written(version: 2)))
+        #expect(machine.state.unclearSince == nil)
+    }
+
+    @Test func aResultWhoseWritesAreNotAnsweredWaits() {
+        var machine = Machine.sending()
+        _ = machine.tell(.answered(.tokens))
+        _ = machine.tell(.saved(.inFile))
+        let claimed = SharedReading.record(
+            Self.view(Self.first, .busy(SharedClaim(id: FleetNames.token(50), by: "A0")), 2)
+        )
+        _ = machine.tell(.swapped(.unclear))
+        _ = machine.tell(.read(claimed), at: 4)
+        _ = machine.tell(.time, at: 5)
+        _ = machine.tell(.refreshWanted)
+        _ = machine.tell(.swapped(.unclear))
+        #expect(machine.tell(.read(claimed)) == [.say(.noWriteAnswered), .refuse(.unreachable)])
+        #expect(machine.state.wakeAt == 10 * Self.second)
+    }
 
     /// The engine goes while what is held waits for it: a refresh that is wanted in the middle of a try is refused.
     @Test func refusesWhileTheEngineIsAskedInVain() {
