@@ -96,6 +96,8 @@ extension Session {
 
         func save(as identity: SharedIdentity, over there: SessionRecord?) -> SharedSaving {
             rotation.identity = identity
+            // A deed may have come in between.
+            if rotation.target == nil { rotation.target = (try? file.prepare()).map { (file, $0) } }
             switch came {
             case nil, .same?, .failure?: return .nothing
             case .tokens?, .refreshToken?: ending = came.map { session.conclude(takenRotation(), $0, source) }

@@ -63,7 +63,7 @@ struct SessionAccess {
                 emit: { Self.record($0, in: reports) }
             )
         } catch {
-            throw ExitFailure(error)
+            throw ExitFailure(error, also: file.unsavedAdvice)
         }
     }
 
@@ -136,7 +136,8 @@ struct SessionAccess {
             if let advice = session.status.shared?.adviceWithoutToken {
                 throw ExitFailure.tryLater("squire: \(advice)")
             }
-            let story = ["there is no session in \(file.path)"] + loaded.hints
+            let kept = file.unsavedAdvice.map { [String($0.dropLast())] } ?? []
+            let story = ["there is no session in \(file.path)"] + kept + loaded.hints
             throw ExitFailure.loginNeeded("squire: \(story.joined(separator: ". ")). Run: \(loaded.lines.login)")
         }
         return token
@@ -184,7 +185,12 @@ struct SessionAccess {
         where session.status.foreignRefresh != nil || session.status.sharedElsewhere != nil:
             throw ExitFailure.loginNeeded("squire: \(session.status.advice ?? "the token is refreshed elsewhere")")
         case .failure(let failure):
-            throw ExitFailure(failure, reason: reports.with { $0.reason } ?? pauseReason, login: loaded.lines.login)
+            throw ExitFailure(
+                failure,
+                reason: reports.with { $0.reason } ?? pauseReason,
+                isUnanswered: (try? file.load())?.record.unanswered != nil,
+                login: loaded.lines.login
+            )
         }
     }
 
@@ -247,6 +253,14 @@ struct SessionAccess {
     private func perform(_ change: (@escaping Session.ChangeCompletion) -> Void) throws {
         guard case .failure(let error) = Latch.awaiting(change) else { return }
         if error.isRefusal { throw error }
+        if case .unsaved(let place) = error.reason {
+            let rest =
+                place.map { "What came is kept in \($0): once that is mended, move it to \(file.path)" }
+                ?? "It could not be kept beside it either, so that a new login is needed: \(loaded.lines.login)"
+            throw ExitFailure.notWritable(
+                "squire: signed in, but that could not be saved: \(error.description). \(rest)"
+            )
+        }
         throw ExitFailure.notWritable("squire: the session is as it was: \(error.description)")
     }
 
