@@ -1,3 +1,5 @@
+import Threads
+
 /// The lock of the session file, and what a process left that died with it.
 extension Session {
     /// Takes the file's lock, and first settles what a dead process left: nobody saves over that. Nil if the lock is not
