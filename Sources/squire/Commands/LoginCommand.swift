@@ -194,7 +194,9 @@ struct LoginCommand: ParsableCommand {
             replacing: again(loaded, method, replacing: true)
         )
         defer { SignalHold.end() }
+        let room = access.reserveRoom()
         let tokens = try dialogue.run(former)
+        _ = consume room
         // The person was asked and agreed.
         try adopt(tokens, .signIn, access, method, agreed: Output.isAtTerminal ? former.lineage : nil)
     }

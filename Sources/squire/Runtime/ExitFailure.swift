@@ -4,6 +4,8 @@ import Credentials
 struct ExitFailure: Error {
     let code: Int32
     let message: String
+    /// What a login brought is kept all the same: nothing of it is to be ended at the API.
+    var keepsTokens = false
 
     static func malformed(_ message: String) -> ExitFailure { ExitFailure(.malformed, message) }
     static func unreachable(_ message: String) -> ExitFailure { ExitFailure(.unreachable, message) }

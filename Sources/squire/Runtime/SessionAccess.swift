@@ -232,6 +232,17 @@ struct SessionAccess {
         throw ExitFailure.notWritable("squire: \(undone), since it could not be saved: \(problem.description)")
     }
 
+    /// Takes as much of the disk as saving a session needs, until the result goes away: others may fill the disk while
+    /// the API answers a login. Nil if that is not possible. No file is to be seen.
+    func reserveRoom() -> FileDescriptor? {
+        var information = stat()
+        let size = unsafe stat(file.path, &information) == 0 ? Int(information.st_size) : 0
+        guard let room = try? FileDescriptor.unnamedFile(in: ParentDirectory.of(file.path)) else { return nil }
+        let isWritten = room.writeAll([UInt8](repeating: 0x20, count: min(max(size, 0), 256 * 1024) + 64 * 1024))
+        guard isWritten else { return nil }
+        return room
+    }
+
     /// Throws a `SessionFileError` if `replaceable` does not allow to replace the current session.
     func adopt(
         _ tokens: TokenSet,
@@ -257,9 +268,11 @@ struct SessionAccess {
             let rest =
                 place.map { "What came is kept in \($0): once that is mended, move it to \(file.path)" }
                 ?? "It could not be kept beside it either, so that a new login is needed: \(loaded.lines.login)"
-            throw ExitFailure.notWritable(
+            var failure = ExitFailure.notWritable(
                 "squire: signed in, but that could not be saved: \(error.description). \(rest)"
             )
+            failure.keepsTokens = place != nil
+            throw failure
         }
         throw ExitFailure.notWritable("squire: the session is as it was: \(error.description)")
     }
