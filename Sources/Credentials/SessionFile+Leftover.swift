@@ -100,7 +100,7 @@ extension SessionFile {
         case nil: return
         case .rubbish:
             guard unsafe unlink(temporaryPath) == 0 || errno == ENOENT else {
-                throw SessionFileError("remove", temporaryPath)
+                throw SessionFileError("cannot write \(path): \(SessionFileError("remove", temporaryPath).description)")
             }
         case .record, .journal:
             throw SessionFileError(
