@@ -40,10 +40,7 @@ extension Session {
                 guard let file else { return spend() }
                 // The disk may have filled up while the person was busy, and may while the secret is spent: room is
                 // held meanwhile.
-                try file.proveReplaceable()
-                let room = try file.prepare()
-                defer { file.abandon(room) }
-                return spend()
+                return try file.holdingRoom(spend)
             }
         }
     }

@@ -9,14 +9,8 @@ extension Session {
         waitLimit: Duration = .zero,
         isOver: () -> Bool = { false }
     ) throws(SessionFileError) -> SessionFile.LockHandle? {
-        guard
-            let handle = try file.lock(
-                waitLimit: waitLimit,
-                isOver: isOver,
-                isLong: { [self] in emit(.waitsForFile(path: file.path, since: SessionFile.quietWait, limit: waitLimit))
-                }
-            )
-        else { return nil }
+        let tell = { [self] in emit(.waitsForFile(path: file.path, since: SessionFile.quietWait, limit: waitLimit)) }
+        guard let handle = try file.lock(waitLimit: waitLimit, isOver: isOver, isLong: tell) else { return nil }
         recover(file)
         return handle
     }

@@ -194,7 +194,8 @@ struct LoginCommand: ParsableCommand {
             replacing: again(loaded, method, replacing: true)
         )
         defer { SignalHold.end() }
-        let room = access.reserveRoom()
+        // Others may fill the disk while the API answers.
+        let room = access.file.reserveRoom()
         let tokens = try dialogue.run(former)
         _ = consume room
         // The person was asked and agreed.

@@ -36,9 +36,7 @@ struct SessionAccess {
         file = SessionFile(path: purpose == .login ? loaded.place.loginFile : loaded.place.file)
         if purpose == .use, loaded.configuration.session.source.isKept {
             let (path, limit) = (file.path, Self.refreshTime(loaded))
-            let isDone = file.waitForRefresh(limit: limit) {
-                Output.error("squire: \(SessionLog.waitText(path, SessionFile.quietWait, limit))")
-            }
+            let isDone = file.waitForRefresh(limit: limit) { Self.tellWait(path, SessionFile.quietWait, limit) }
             guard isDone else {
                 throw ExitFailure.tryLater(
                     "squire: another process refreshes the token, and has no answer yet. Try again later"
@@ -79,14 +77,17 @@ struct SessionAccess {
         }
     }
 
+    private static func tellWait(_ path: String, _ since: Duration, _ limit: Duration) {
+        Output.error("squire: \(SessionLog.waitText(path, since, limit))")
+    }
+
     private static func record(_ event: SessionEvent, in reports: Guarded<Reports>) {
         switch event {
         case .refreshFailed(_, let text, _): reports.with { $0.reason = text }
         case .replaced(let former): reports.with { $0.replaced = former }
         case .notSaved(let text):
             Output.error("squire: the new token is in use but NOT SAVED, and the old one is dead: \(text)")
-        case .waitsForFile(let path, let since, let limit):
-            Output.error("squire: \(SessionLog.waitText(path, since, limit))")
+        case .waitsForFile(let path, let since, let limit): tellWait(path, since, limit)
         case .refreshed, .unchanged, .adopted, .recovered, .loggedIn, .loginIgnored, .loggedOut, .saved,
             .died, .denied, .revived, .keptBeforeShared,
             .fileUnreadable:
@@ -230,17 +231,6 @@ struct SessionAccess {
     func requireWritable(_ undone: String, makingDirectory: Bool = false) throws {
         guard let problem = file.writeProblem(makingDirectory: makingDirectory) else { return }
         throw ExitFailure.notWritable("squire: \(undone), since it could not be saved: \(problem.description)")
-    }
-
-    /// Takes as much of the disk as saving a session needs, until the result goes away: others may fill the disk while
-    /// the API answers a login. Nil if that is not possible. No file is to be seen.
-    func reserveRoom() -> FileDescriptor? {
-        var information = stat()
-        let size = unsafe stat(file.path, &information) == 0 ? Int(information.st_size) : 0
-        guard let room = try? FileDescriptor.unnamedFile(in: ParentDirectory.of(file.path)) else { return nil }
-        let isWritten = room.writeAll([UInt8](repeating: 0x20, count: min(max(size, 0), 256 * 1024) + 64 * 1024))
-        guard isWritten else { return nil }
-        return room
     }
 
     /// Throws a `SessionFileError` if `replaceable` does not allow to replace the current session.
