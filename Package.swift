@@ -220,7 +220,7 @@ let package = Package(
             dependencies: ["CCrypto", "Cryptography"],
             swiftSettings: common
         ),
-        .testTarget(name: "PlatformTests", dependencies: ["Platform"], swiftSettings: common),
+        .testTarget(name: "PlatformTests", dependencies: ["Platform", "TestFiles"], swiftSettings: common),
         .testTarget(name: "SupportTests", dependencies: ["Support"], swiftSettings: common),
         .testTarget(name: "ThreadsTests", dependencies: ["Threads"], swiftSettings: common),
         .testTarget(name: "EventIOTests", dependencies: ["EventIO", "Platform", "Threads"], swiftSettings: common),

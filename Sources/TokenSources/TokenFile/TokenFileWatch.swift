@@ -74,68 +74,40 @@ public final class TokenFileWatch: Sendable {
     }
 }
 
-/// Watches directory entries. Linux only; reports nothing elsewhere.
+/// Watches directory entries. Reports nothing where `DirectoryEvents` do not exist.
 struct DirectoryWatches: ~Copyable {
-    #if os(Linux)
-    private let notify: Int32
-    /// The watched names in each directory, by watch descriptor.
+    /// Nil if the system has no more of them.
+    private var events = DirectoryEvents()
+    /// The watched names in each directory, by watch.
     private var names: [Int32: Set<String>] = [:]
 
-    private static let mask = UInt32(
-        IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF
-            | IN_ONLYDIR
-    )
-    private static let lost = UInt32(IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_Q_OVERFLOW)
-
-    init() {
-        notify = inotify_init1(Int32(IN_CLOEXEC) | Int32(IN_NONBLOCK))
+    /// Becomes readable when there are events.
+    var descriptor: Int32? {
+        switch events {
+        case .some(let events): events.descriptor
+        case .none: nil
+        }
     }
-
-    deinit {
-        if notify >= 0 { close(notify) }
-    }
-
-    /// Becomes readable when there are events; nil if the system has no more inotify instances.
-    var descriptor: Int32? { notify >= 0 ? notify : nil }
 
     /// Replaces the watched entries.
     mutating func set(_ entries: [LinkedFile.Entry]) {
-        guard notify >= 0 else { return }
         var next: [Int32: Set<String>] = [:]
         for entry in entries {
-            let watch = unsafe inotify_add_watch(notify, entry.directory, Self.mask)
-            if watch >= 0 { next[watch, default: []].insert(entry.name) }
+            guard let watch = events?.watch(entry.directory) ?? nil else { continue }
+            next[watch, default: []].insert(entry.name)
         }
-        for watch in names.keys where next[watch] == nil { _ = inotify_rm_watch(notify, watch) }
+        for watch in names.keys where next[watch] == nil { events?.endWatch(watch) }
         names = next
     }
 
-    /// Reads all pending events. True if one concerns a watched entry.
+    /// Reads the events that are waiting. True if one concerns a watched entry.
     mutating func hear() -> Bool {
-        var events = [UInt8](repeating: 0, count: 4096)
-        let count = unsafe read(notify, &events, events.count)
-        guard count > 0 else { return false }
-        var concerns = false
-        // `struct inotify_event`: watch descriptor, mask, cookie, length of the name that follows, padded with zeros.
-        unsafe events[..<count].withUnsafeBytes { bytes in
-            var offset = 0
-            while offset + 16 <= bytes.count {
-                let watch = unsafe bytes.loadUnaligned(fromByteOffset: offset, as: Int32.self)
-                let mask = unsafe bytes.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self)
-                let length = unsafe Int(bytes.loadUnaligned(fromByteOffset: offset + 12, as: UInt32.self))
-                let end = min(offset + 16 + length, bytes.count)
-                let name = unsafe String(decoding: bytes[(offset + 16)..<end].prefix { $0 != 0 }, as: UTF8.self)
-                // The queue may still contain events of a removed watch.
-                if mask & UInt32(IN_Q_OVERFLOW) != 0 { concerns = true }
-                if let names = names[watch], names.contains(name) || mask & Self.lost != 0 { concerns = true }
-                offset = end
-            }
+        let heard = events?.read() ?? []
+        return heard.contains { event in
+            // The queue may still contain events of a removed watch.
+            let names = names[event.watch]
+            return event.hasOverflowed || names?.contains(event.name) ?? false
+                || names != nil && event.hasLostDirectory
         }
-        return concerns
     }
-    #else
-    var descriptor: Int32? { nil }
-    mutating func set(_ entries: [LinkedFile.Entry]) {}
-    mutating func hear() -> Bool { false }
-    #endif
 }
