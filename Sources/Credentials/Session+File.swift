@@ -92,7 +92,7 @@ extension Session {
     /// Saves what could not be saved before, unless somebody logged in meanwhile.
     func saveAgain(_ file: SessionFile) {
         guard snapshot.persistence.unsaved != nil, let handle = (try? hold(file)) ?? nil else { return }
-        defer { handle.unlock() }
+        defer { extendLifetime(handle) }
         if let event = saving.withLock({ saveUnsaved(file) }) { emit(event) }
     }
 
@@ -102,15 +102,13 @@ extension Session {
         guard let unsaved = before.persistence.unsaved else { return nil }
         do throws(SessionFileError) {
             var theirs: SessionFile.Loaded?
-            let version = try file.keeping(unsaved.former, replacedBy: before.record) { keep throws(SessionFileError) in
-                try file.save(before.record) { () throws(SessionFileError) in
-                    theirs = try file.load()
-                    // The file has another token meanwhile, by hand or by a login: memory goes on, and nothing is
-                    // overwritten.
-                    if let theirs { try refuseForeign(theirs.record, file) }
-                    if theirs?.record.spent == unsaved.replacing { theirs = nil }
-                    return theirs == nil && keep()
-                }
+            let version = try file.save(before.record, keeping: unsaved.former) { () throws(SessionFileError) in
+                theirs = try file.load()
+                // The file has another token meanwhile, by hand or by a login: memory goes on, and nothing is
+                // overwritten.
+                if let theirs { try refuseForeign(theirs.record, file) }
+                if theirs?.record.spent == unsaved.replacing { theirs = nil }
+                return theirs == nil
             }
             if let theirs {
                 let change = AdoptedChange(from: before.record, to: theirs.record)
@@ -162,7 +160,7 @@ extension Session {
                     "another process has held \(file.path).lock for \(Self.changeWaitLimit). Is a squire stopped?"
                 )
             }
-            defer { handle.unlock() }
+            defer { extendLifetime(handle) }
             if let sharing {
                 let steps = ChangeSteps(self, file, keepsUnsaved, replacesForeign, change)
                 try share(wish, sharing, steps)
@@ -228,14 +226,12 @@ extension Session {
             if let name { share(&changed, name) }
             let kept = former ?? before.persistence.unsaved?.former
             let isSaved = try saving.withLock { () throws(SessionFileError) -> Bool in
-                let version = try file.keeping(kept, replacedBy: changed) { keep throws(SessionFileError) in
-                    let mayReplace = { file.version() == loaded?.version && keep() }
-                    do throws(SessionFileError) {
-                        return try file.save(changed, mayReplace: mayReplace)
-                    } catch {
-                        // Once more: what a login brought may be the only living token.
-                        return try file.save(changed, mayReplace: mayReplace)
-                    }
+                let version: SessionFile.Version?
+                do throws(SessionFileError) {
+                    version = try file.save(changed, keeping: kept, over: loaded)
+                } catch {
+                    // Once more: what a login brought may be the only living token.
+                    version = try file.save(changed, keeping: kept, over: loaded)
                 }
                 guard let version else { return false }
                 publish(changed, .saved(version), by: .change)
@@ -261,7 +257,7 @@ extension Session {
         guard let binding, record.lacks(binding), snapshot.persistence.unsaved == nil,
             let handle = (try? hold(file, waitLimit: waitLimit)) ?? nil
         else { return false }
-        defer { handle.unlock() }
+        defer { extendLifetime(handle) }
         return saving.withLock {
             // Another process may have bound it meanwhile, possibly to another API.
             guard let loaded = (try? file.load()) ?? nil else { return false }
@@ -274,7 +270,7 @@ extension Session {
                 return true
             }
             bound.complete(binding)
-            let saved = try? file.save(bound, mayReplace: { file.version() == loaded.version })
+            let saved = try? file.save(bound, over: loaded)
             guard let version = saved ?? nil else { return false }
             publish(bound, .saved(version), by: hand)
             return true

@@ -21,45 +21,51 @@ extension Session {
     }
 
     private func saveMark() {
-        let handle: SessionFile.LockHandle?
+        let former = snapshot.machine.current?.mark
         if let file, snapshot.persistence.unsaved == nil {
-            handle = (try? hold(file)) ?? nil
-            guard handle != nil else {
-                // The holder may be about to replace the token, which makes the mark needless.
-                thread.executeLater(Self.markRetryPause) { [weak self] in self?.saveMark() }
-                return
+            do throws(SessionFileError) {
+                guard let handle = try hold(file) else {
+                    // The holder may be about to replace the token, which makes the mark needless.
+                    thread.executeLater(Self.markRetryPause) { [weak self] in self?.saveMark() }
+                    return
+                }
+                saving.withLock { noteMark(in: file) }
+                handle.unlock()
+                // Taking the lock may have put another process's token in place.
+                recheckNow()
+            } catch {
+                // The mark is only information: this process knows it.
+                update { state, _ in state.beginMark() }
+                thread.executeLater(Self.failedPause) { [weak self] in self?.writeMark() }
             }
         } else {
-            handle = nil
+            saving.withLock { noteMark(in: nil) }
         }
-        let former = snapshot.machine.current?.mark
-        saving.withLock {
-            update { state, _ in state.beginMark() }
-            let before = snapshot
-            guard let mark = before.machine.unwrittenMark, let token = before.machine.credential?.token else { return }
-            var version: SessionFile.Version?
-            if let file, handle != nil {
-                // The mark is only information: if it cannot be saved, this process still knows it.
-                guard let loaded = (try? file.load()) ?? nil, loaded.record.token == token else { return }
-                var record = loaded.record
-                record.rejected = mark
-                version = (try? file.save(record, mayReplace: { file.version() == loaded.version })) ?? nil
-            }
-            if file != nil, before.persistence.unsaved == nil, version == nil {
+        announce(former, snapshot.machine.current?.mark)
+    }
+
+    /// Writes the mark into `file`; nil stands for memory. `saving` and the file's lock are held.
+    private func noteMark(in file: SessionFile?) {
+        update { state, _ in state.beginMark() }
+        let before = snapshot
+        guard let mark = before.machine.unwrittenMark, let token = before.machine.credential?.token else { return }
+        var version: SessionFile.Version?
+        if let file {
+            guard let loaded = (try? file.load()) ?? nil, loaded.record.token == token else { return }
+            var record = loaded.record
+            record.rejected = mark
+            version = (try? file.save(record, over: loaded)) ?? nil
+            if version == nil, before.persistence.unsaved == nil {
                 thread.executeLater(Self.failedPause) { [weak self] in self?.writeMark() }
                 return
             }
-            update { state, _ in
-                guard state.machine.credential?.token == token else { return }
-                state.record.rejected = mark
-                state.machine.markWasWritten(mark)
-                if let version { state.persistence = .saved(version) }
-            }
         }
-        handle?.unlock()
-        // Taking the lock may have put another process's token in place.
-        if handle != nil { recheckNow() }
-        announce(former, snapshot.machine.current?.mark)
+        update { state, _ in
+            guard state.machine.credential?.token == token else { return }
+            state.record.rejected = mark
+            state.machine.markWasWritten(mark)
+            if let version { state.persistence = .saved(version) }
+        }
     }
 
     /// Reports when a token died, and when it works again.

@@ -32,8 +32,7 @@ extension Session {
             let isOwn = snapshot.persistence.unsaved != nil && record.held == snapshot.record.held
             // Together, so that nobody takes for another's change what this process could not put in place itself.
             let isDone = saving.withLock {
-                guard (try? file.completeLeftover()) != nil else { return false }
-                let version = file.version()
+                guard let version = try? file.completeLeftover(record) else { return false }
                 update { state, _ in state.fileHolds(record, version) }
                 return true
             }

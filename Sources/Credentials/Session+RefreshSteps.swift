@@ -2,12 +2,12 @@ import Platform
 
 /// A refresh of a shared session: the protocol asks for each step.
 extension Session {
-    /// The file's lock is held, by `handle`. Nil if it was lost before anything was sent.
+    /// The file's lock is held, by `handle`, until the end. Nil if it was lost before anything was sent.
     func rotate(
         _ rotation: Rotation,
         _ source: any TokenSource,
         _ file: SessionFile,
-        _ handle: SessionFile.LockHandle,
+        _ handle: consuming SessionFile.LockHandle,
         _ sharing: any SessionSharing
     ) -> Ending? {
         let steps = RefreshSteps(self, rotation, source, file, handle)
@@ -28,6 +28,7 @@ extension Session {
         private let file: SessionFile
         private let handle: SessionFile.LockHandle
         private var rotation: Rotation
+        private var destination = Destination.nothingPrepared
         /// Somebody removed the lock file before anything was sent.
         private(set) var hasLostLock = false
         /// Nil until the issuer was asked.
@@ -40,7 +41,7 @@ extension Session {
             _ rotation: Rotation,
             _ source: any TokenSource,
             _ file: SessionFile,
-            _ handle: SessionFile.LockHandle
+            _ handle: consuming SessionFile.LockHandle
         ) {
             self.session = session
             self.rotation = rotation
@@ -50,14 +51,9 @@ extension Session {
         }
 
         func prepare() -> Bool {
-            guard let spent = rotation.old.spent else { return false }
-            let journal = SessionFile.Journal(
-                fingerprint: spent.fingerprint,
-                at: rotation.begun.wall,
-                cause: rotation.cause
-            )
+            guard let journal = rotation.journal else { return false }
             do throws(SessionFileError) {
-                if rotation.target == nil { rotation.target = (file, try file.prepare(journal)) }
+                if !destination.isPrepared { destination = .file(file, try file.prepare(journal)) }
                 hasLostLock = !handle.isInPlace
                 return !hasLostLock
             } catch {
@@ -81,7 +77,7 @@ extension Session {
             if case .failure(let failure)? = came, failure.outcome == .lost {
                 rotation.base.record(session.entry(rotation, .lost, detail: failure.reason))
             }
-            guard rotation.target != nil || prepare() else { return .nothing(nil) }
+            guard destination.isPrepared || prepare() else { return .nothing(nil) }
             session.update { state, _ in state.machine.beginSpending() }
             let came = session.read(source.get(rotation.old), &rotation, source)
             self.came = came
@@ -98,14 +94,19 @@ extension Session {
             rotation.identity = identity
             guard let came, came.hasTokens else { return .nothing }
             // A deed may have come in between.
-            if rotation.target == nil { rotation.target = (try? file.prepare()).map { (file, $0) } }
-            ending = session.conclude(takenRotation(), came, source)
+            if !destination.isPrepared, let replacement = try? file.prepare() { destination = .file(file, replacement) }
+            ending = session.conclude(rotation, came, into: takeDestination())
             return session.snapshot.persistence.unsaved == nil ? .inFile : .inMemory
         }
 
         func forget(as identity: SharedIdentity, _ mark: SharedMark) {
+            _ = carryOut(.forget(identity))
+        }
+
+        /// What `prepare` wrote must not be in the deed's way. `send` writes it anew.
+        func carryOut(_ deed: SharedDeed) -> SharedSaving {
             giveWay()
-            _ = session.carryOut(.forget(identity), isLocked: true)
+            return session.carryOut(deed, in: .success(file))
         }
 
         /// The ending of a refresh that brought no token.
@@ -113,31 +114,31 @@ extension Session {
             switch (came, failure) {
             case (.failure(var refused)?, .loginNeeded(let refusal)) where refused.outcome == .refused:
                 if !refusal.silent.isEmpty { refused.reason += " \(refusal.remedy)" }
-                return session.failed(takenRotation(), refused)
-            case (let came?, _) where !came.hasTokens: return session.conclude(takenRotation(), came, source)
+                return failed(refused)
+            case (let came?, _) where !came.hasTokens: return session.conclude(rotation, came, into: takeDestination())
             case (_, .loginNeeded) where session.snapshot.record.isEmpty: return .loginNeeded
             case (_, .loginNeeded(let refusal)):
                 let words = refusal.words(retriesLost: session.snapshot.machine.policy.retriesLost)
-                return session.failed(takenRotation(), Failure(.refused, words))
-            case (_, .exhausted): return session.failed(takenRotation(), Failure(.refused, failure.words))
-            case (_, .postponed(let seconds)):
-                return session.failed(takenRotation(), Failure(.unavailable, failure.words, retryAfter: seconds))
-            case (_, .notWritable): return session.failed(takenRotation(), Failure(.notWritable, failure.words))
+                return failed(Failure(.refused, words))
+            case (_, .exhausted): return failed(Failure(.refused, failure.words))
+            case (_, .postponed(let seconds)): return failed(Failure(.unavailable, failure.words, retryAfter: seconds))
+            case (_, .notWritable): return failed(Failure(.notWritable, failure.words))
             case (_, .unreachable), (_, .readOnly), (_, .unusable), (_, .unanswered), (_, .closed):
                 return .withoutEngine(detail: failure.words)
             }
         }
 
-        /// The rotation, for turning its journal into the session file.
-        private func takenRotation() -> Rotation {
-            defer { rotation.target = nil }
-            return rotation
+        private func failed(_ failure: Failure) -> Ending {
+            session.failed(rotation, failure, into: takeDestination())
+        }
+
+        private func takeDestination() -> Destination {
+            exchange(&destination, with: .nothingPrepared)
         }
 
         /// Removes the journal of a refresh that was not sent.
         func giveWay() {
-            if let (file, replacement) = rotation.target { file.abandon(replacement) }
-            rotation.target = nil
+            takeDestination().abandon()
         }
     }
 }

@@ -20,14 +20,48 @@ extension Session {
         let jitter: Double
         /// The record that receives the result.
         var base: SessionRecord
-        /// Where the result is saved; nil without a file.
-        var target: (file: SessionFile, replacement: SessionFile.Replacement)?
         /// The identity of the result, if machines share the session.
         var identity: SharedIdentity?
+
+        /// What the file says while the refresh is in flight; nil if it spends nothing.
+        var journal: SessionFile.Journal? {
+            old.spent.map { .init(fingerprint: $0.fingerprint, at: begun.wall, cause: cause) }
+        }
 
         /// No answer came: the spent tokens may have been rotated.
         mutating func noteLost(_ reason: String) {
             base.unanswered = .init(at: begun.wall, reason: reason)
+        }
+    }
+
+    /// Where the result of a refresh is saved.
+    enum Destination: ~Copyable {
+        /// The session has no file.
+        case memory
+        /// The file, if it can be written: it only saves asking the issuer again.
+        case cache(SessionFile)
+        /// The file, whose replacement has the result's room and says until then that a refresh is in flight.
+        case file(SessionFile, SessionFile.Replacement)
+        /// The file, beside which nothing could be written, or nothing was written because nothing was to be sent.
+        case nothingPrepared
+
+        var isPrepared: Bool {
+            switch self {
+            case .file: true
+            case .cache: false
+            case .memory: false
+            case .nothingPrepared: false
+            }
+        }
+
+        /// Removes what was written for a refresh that is not sent.
+        consuming func abandon() {
+            switch consume self {
+            case .file(let file, let replacement): file.abandon(replacement)
+            case .cache: break
+            case .memory: break
+            case .nothingPrepared: break
+            }
         }
     }
 
@@ -59,47 +93,50 @@ extension Session {
         // Another API's record is not touched.
         let old = before.isForeign ? HeldTokens() : before.record.held
         var rotation = Rotation(old: old, cause: cause, begun: clock.now, jitter: flight.jitter, base: before.record)
-        guard let file else { return rotate(rotation, source) }
+        guard let file else { return rotate(rotation, source, into: .memory) }
         do throws(SessionFileError) {
             guard let handle = try lock(file, for: old) else {
                 if try isReplaced(old, in: file) { return adoptFile() }
                 // A minting source needs nobody's permission.
-                guard source.spends else { return rotate(rotation, source) }
+                guard source.spends else { return rotate(rotation, source, into: .cache(file)) }
                 let reason = "another process has held the lock of the session file for \(Self.lockWaitLimit)"
-                return failed(rotation, Failure(.unavailable, reason))
+                return failed(rotation, Failure(.unavailable, reason), into: .nothingPrepared)
             }
-            defer { handle.unlock() }
             if try isReplaced(old, in: file) { return adoptFile() }
             if let ending = try readBase(&rotation, from: file, source) { return ending }
-            let refreshAgain = { [self] in
-                guard again < Self.maximumLockLosses else {
-                    let reason = "somebody removes \(file.path).lock again and again"
-                    return failed(rotation, Failure(.unavailable, reason))
+            guard source.spends else { return rotate(rotation, source, into: .cache(file)) }
+            let ending =
+                if let sharing {
+                    rotate(rotation, source, file, handle, sharing)
+                } else {
+                    try rotate(rotation, source, file, handle)
                 }
-                return refresh(flight, cause, again: again + 1)
+            if let ending { return ending }
+            guard again < Self.maximumLockLosses else {
+                let reason = "somebody removes \(file.path).lock again and again"
+                return failed(rotation, Failure(.unavailable, reason), into: .nothingPrepared)
             }
-            if let sharing, source.spends {
-                return rotate(rotation, source, file, handle, sharing) ?? refreshAgain()
-            }
-            if source.spends, let spent = old.spent {
-                let journal = SessionFile.Journal(
-                    fingerprint: spent.fingerprint,
-                    at: rotation.begun.wall,
-                    cause: cause
-                )
-                let replacement = try file.prepare(journal)
-                guard handle.isInPlace else {
-                    file.abandon(replacement)
-                    return refreshAgain()
-                }
-                rotation.target = (file, replacement)
-            }
-            return rotate(rotation, source)
+            return refresh(flight, cause, again: again + 1)
         } catch {
             // A minting source can mint again: the file is only a cache.
-            guard source.spends else { return rotate(rotation, source) }
-            return failed(rotation, Failure(.notWritable, error.description))
+            guard source.spends else { return rotate(rotation, source, into: .cache(file)) }
+            return failed(rotation, Failure(.notWritable, error.description), into: .nothingPrepared)
         }
+    }
+
+    /// The file's lock is held, by `handle`, until the end. Nil if it was lost before anything was sent.
+    private func rotate(
+        _ rotation: Rotation,
+        _ source: any TokenSource,
+        _ file: SessionFile,
+        _ handle: consuming SessionFile.LockHandle
+    ) throws(SessionFileError) -> Ending? {
+        let replacement = try file.prepare(rotation.journal)
+        guard handle.isInPlace else {
+            file.abandon(replacement)
+            return nil
+        }
+        return rotate(rotation, source, into: .file(file, replacement))
     }
 
     /// Locks the file; nil if another process holds the lock for too long. Stops waiting as soon as the file contains
@@ -163,22 +200,26 @@ extension Session {
         return .adopted
     }
 
-    private func rotate(_ rotation: Rotation, _ source: any TokenSource) -> Ending {
+    private func rotate(
+        _ rotation: Rotation,
+        _ source: any TokenSource,
+        into destination: consuming Destination
+    ) -> Ending {
         var rotation = rotation
         let retriesLost = snapshot.machine.policy.retriesLost || !source.spends
         if !retriesLost, let lost = rotation.base.unanswered {
-            return failed(rotation, .notRetried(lost))
+            return failed(rotation, .notRetried(lost), into: destination)
         }
         var came = read(source.get(rotation.old), &rotation, source)
         if case .failure(let failure) = came, failure.outcome == .lost, let lost = rotation.base.unanswered,
             source.spends
         {
             // Once more with the same: it works if the upstream never saw the first, or within its grace.
-            guard retriesLost else { return failed(rotation, .notRetried(lost)) }
+            guard retriesLost else { return failed(rotation, .notRetried(lost), into: destination) }
             rotation.base.record(entry(rotation, .lost, detail: failure.reason))
             came = read(source.get(rotation.old), &rotation, source)
         }
-        return conclude(rotation, came, source)
+        return conclude(rotation, came, into: destination)
     }
 
     /// Interprets an answer, and records in the rotation whether it may have rotated the spent tokens.
@@ -202,20 +243,21 @@ extension Session {
         case .unreachable(let reason, let isTimeout):
             return .failure(Failure(.unreachable, reason, isTimeout: isTimeout))
         case .lost(let reason, let response, let isTimeout):
-            let kept = keep(response, of: rotation, reason)
-            if source.spends { rotation.noteLost(kept) }
+            guard source.spends else { return .failure(Failure(.lost, reason, isTimeout: isTimeout)) }
+            let kept = keep(response, reason)
+            rotation.noteLost(kept)
             return .failure(Failure(.lost, kept, isTimeout: isTimeout))
         }
     }
 
     /// Saves the result, and makes it current.
-    func conclude(_ rotation: Rotation, _ came: Came, _ source: any TokenSource) -> Ending {
+    func conclude(_ rotation: Rotation, _ came: Came, into destination: consuming Destination) -> Ending {
         switch came {
-        case .tokens(let tokens, let reply): succeeded(rotation, tokens, reply, source)
+        case .tokens(let tokens, let reply): succeeded(rotation, tokens, reply, into: destination)
         case .refreshToken(let token, let expiresIn, let reason):
-            spentInVain(rotation, token, expiresIn: expiresIn, reason)
-        case .same(let expiresIn, let reply): unchanged(rotation, expiresIn: expiresIn, reply)
-        case .failure(let failure): failed(rotation, failure)
+            spentInVain(rotation, token, expiresIn: expiresIn, reason, into: destination)
+        case .same(let expiresIn, let reply): unchanged(rotation, expiresIn: expiresIn, reply, into: destination)
+        case .failure(let failure): failed(rotation, failure, into: destination)
         }
     }
 
@@ -232,10 +274,8 @@ extension Session {
     }
 
     /// Keeps an unreadable response for a person. Returns the reason, including its location.
-    func keep(_ response: [UInt8]?, of rotation: Rotation, _ reason: String) -> String {
-        guard let response, !response.isEmpty, let file = rotation.target?.file, file.keepAnswer(response) else {
-            return reason
-        }
+    private func keep(_ response: [UInt8]?, _ reason: String) -> String {
+        guard let response, !response.isEmpty, let file, file.keepAnswer(response) else { return reason }
         return "\(reason); it is kept in \(file.answerPath)"
     }
 }

@@ -10,13 +10,14 @@ extension Session {
         _ rotation: Rotation,
         _ refreshToken: Token,
         expiresIn: Int?,
-        _ reason: String
+        _ reason: String,
+        into destination: consuming Destination
     ) -> Ending {
         var record = rotation.base
         record.putRefreshToken(refreshToken, expiresIn: expiresIn, now: clock.now.wall)
         if let identity = rotation.identity { record.share(as: identity, in: place) }
         record.record(entry(rotation, .misconfigured, detail: reason))
-        guard saveOrReport(record, rotation) else { return adoptFile() }
+        guard saveOrReport(record, rotation, into: destination) else { return adoptFile() }
         return .failed(Failure(.misconfigured, reason), isUnanswered: false)
     }
 
@@ -24,7 +25,7 @@ extension Session {
         _ rotation: Rotation,
         _ tokens: TokenSet,
         _ reply: IssuerResponse?,
-        _ source: any TokenSource
+        into destination: consuming Destination
     ) -> Ending {
         var record = rotation.base
         if foreign(record) != nil { record = SessionRecord() }
@@ -33,22 +34,23 @@ extension Session {
         if let binding { record.complete(binding) }
         if let identity = rotation.identity { record.share(as: identity, in: place) }
         record.record(entry(rotation, isSame ? .unchanged : .refreshed))
-        if source.spends {
-            guard saveOrReport(record, rotation) else { return adoptFile() }
-        } else {
-            saving.withLock { cache(record, rotation.cause) }
-        }
+        guard saveOrReport(record, rotation, into: destination) else { return adoptFile() }
         let response = Self.response(tokens.accessToken, reply)
         return isSame ? .unchanged(response) : .refreshed(response)
     }
 
     /// Takes over what the response says about the same token's life. A failure to save that loses nothing.
-    func unchanged(_ rotation: Rotation, expiresIn: Int?, _ reply: IssuerResponse?) -> Ending {
+    func unchanged(
+        _ rotation: Rotation,
+        expiresIn: Int?,
+        _ reply: IssuerResponse?,
+        into destination: consuming Destination
+    ) -> Ending {
         var record = rotation.base
         record.renew(lifetime: expiresIn, now: clock.now.wall)
         if rotation.cause == .rejected { record.rejected = snapshot.machine.current?.standing.mark }
         record.record(entry(rotation, .unchanged, detail: "the API gave the same token again"))
-        saving.withLock { keep(record, rotation) }
+        keep(record, rotation, in: destination)
         // Without a token, the issuer cannot have returned the same one.
         guard let token = rotation.old.accessToken else { return .loginNeeded }
         return .unchanged(Self.response(token, reply))
@@ -56,40 +58,46 @@ extension Session {
 
     /// Makes a minted token current. The file is a cache: a token that cannot be saved is minted again. A file that
     /// cannot be read, or belongs to another session, stays as it is. `saving` is held.
-    private func cache(_ record: SessionRecord, _ cause: RefreshCause) {
-        var persistence = snapshot.persistence
-        if let file {
-            let loaded = Result { () throws(SessionFileError) in try file.load() }
-            if case .success(let loaded) = loaded, loaded.map({ foreign($0.record) == nil }) ?? true,
-                let version = (try? file.save(record)) ?? nil
-            {
-                persistence = .saved(version)
-            }
-        }
-        publish(record, persistence, by: .refresh(cause))
+    private func cache(_ record: SessionRecord, in file: SessionFile) -> Persistence {
+        let loaded = Result { () throws(SessionFileError) in try file.load() }
+        guard case .success(let loaded) = loaded, loaded.map({ foreign($0.record) == nil }) ?? true,
+            let version = (try? file.save(record)) ?? nil
+        else { return snapshot.persistence }
+        return .saved(version)
     }
 
     /// Saves a new token, and makes it current whether or not that succeeded, because the old one is dead. False if
     /// somebody has deliberately put another token in by hand meanwhile. `saving` is held.
-    private func save(_ record: SessionRecord, _ rotation: Rotation) -> Bool {
-        guard let (file, replacement) = rotation.target else {
-            let reason = "nothing could be written beside it"
-            let lost = file.map { _ in snapshot.unsaved(replacing: rotation.old.spent?.fingerprint, reason) }
-            publish(record, lost ?? .memoryOnly, by: .refresh(rotation.cause))
-            return true
+    private func save(_ record: SessionRecord, _ rotation: Rotation, into destination: consuming Destination) -> Bool {
+        switch consume destination {
+        case .file(let file, let replacement): return save(record, rotation, into: file, replacement)
+        case .memory: publish(record, .memoryOnly, by: .refresh(rotation.cause))
+        case .cache(let file): publish(record, cache(record, in: file), by: .refresh(rotation.cause))
+        case .nothingPrepared:
+            let spent = rotation.old.spent?.fingerprint
+            let persistence = snapshot.unsaved(replacing: spent, "nothing could be written beside it")
+            publish(record, persistence, by: .refresh(rotation.cause))
         }
+        return true
+    }
+
+    private func save(
+        _ record: SessionRecord,
+        _ rotation: Rotation,
+        into file: SessionFile,
+        _ replacement: consuming SessionFile.Replacement
+    ) -> Bool {
         do throws(SessionFileError) {
             let unsaved = snapshot.persistence.unsaved
             var record = record
             record.replaces(unsaved?.replacing)
-            let version = try file.keeping(unsaved?.former, replacedBy: record) { keep throws(SessionFileError) in
-                try commit(record, file, replacement) { () throws(SessionFileError) in
-                    guard try isReplaced(rotation.old, in: file) else { return keep() }
-                    guard rotation.identity != nil else { return false }
-                    // The machines' session takes precedence, as when a machine with another session joins.
-                    if let theirs = try file.load()?.record { try file.keepBeforeShared(theirs) }
-                    return keep()
-                }
+            let former = unsaved?.former
+            let version = try commit(record, file, replacement, keeping: former) { () throws(SessionFileError) in
+                guard try isReplaced(rotation.old, in: file) else { return true }
+                guard rotation.identity != nil else { return false }
+                // The machines' session takes precedence, as when a machine with another session joins.
+                if let theirs = try file.load()?.record { try file.keepBeforeShared(theirs) }
+                return true
             }
             guard let version else { return false }
             publish(record, .saved(version), by: .refresh(rotation.cause))
@@ -103,8 +111,12 @@ extension Session {
     }
 
     /// Calls `save`, and reports a failure to save.
-    func saveOrReport(_ record: SessionRecord, _ rotation: Rotation) -> Bool {
-        guard saving.withLock({ save(record, rotation) }) else { return false }
+    private func saveOrReport(
+        _ record: SessionRecord,
+        _ rotation: Rotation,
+        into destination: consuming Destination
+    ) -> Bool {
+        guard saving.withLock(destination, { save(record, rotation, into: $0) }) else { return false }
         if let unsaved = snapshot.persistence.unsaved { reportUnsaved(unsaved.reason) }
         return true
     }
@@ -113,34 +125,34 @@ extension Session {
     private func commit(
         _ record: SessionRecord,
         _ file: SessionFile,
-        _ replacement: SessionFile.Replacement,
+        _ replacement: consuming SessionFile.Replacement,
+        keeping former: SessionRecord?,
         mayReplace: () throws(SessionFileError) -> Bool
     ) throws(SessionFileError) -> SessionFile.Version? {
         do throws(SessionFileError) {
-            return try file.commit(record, replacement, keepsComplete: true, mayReplace: mayReplace)
+            return try file.commit(record, replacement, keeping: former, keepsComplete: true, mayReplace: mayReplace)
         } catch {
             if error.isUnreadable { throw error }
             // The complete new file is not given up before there is another.
             guard case .record(let complete)? = file.leftover(), complete.held == record.held else {
-                return try file.save(record, keepsComplete: true, mayReplace: mayReplace)
+                return try file.save(record, keeping: former, keepsComplete: true, mayReplace: mayReplace)
             }
             guard try mayReplace() else {
                 file.removeLeftover()
                 return nil
             }
-            try file.completeLeftover()
-            return file.version()
+            return try file.completeLeftover(record, keeping: former)
         }
     }
 
     /// Records a failure, in the file too.
-    func failed(_ rotation: Rotation, _ failure: Failure) -> Ending {
+    func failed(_ rotation: Rotation, _ failure: Failure, into destination: consuming Destination) -> Ending {
         var record = rotation.base
         record.record(entry(rotation, failure.outcome, detail: failure.reason, status: failure.status))
         if failure.isFinal { record.isRefreshDenied = true }
         record.pause = pause(rotation, failure)
         if rotation.cause == .rejected { record.rejected = snapshot.machine.current?.standing.mark }
-        saving.withLock { keep(record, rotation) }
+        keep(record, rotation, in: destination)
         return .failed(failure, isUnanswered: record.unanswered != nil)
     }
 
@@ -156,30 +168,39 @@ extension Session {
         )
     }
 
-    /// Saves information that nothing depends on: failures are ignored. `saving` is held.
-    private func keep(_ record: SessionRecord, _ rotation: Rotation) {
-        var version: SessionFile.Version?
-        if let (file, replacement) = rotation.target {
+    /// Saves information that nothing depends on: failures are ignored.
+    private func keep(_ record: SessionRecord, _ rotation: Rotation, in destination: consuming Destination) {
+        saving.withLock(destination) { destination in
+            let version = (try? kept(record, rotation, in: destination)) ?? nil
+            // Somebody may have put another token in, which this does not concern.
+            let now = snapshot
+            guard now.isForeign || now.record.held == rotation.old else { return }
+            publish(record, version.map(Persistence.saved) ?? now.persistence, by: .refresh(rotation.cause))
+        }
+    }
+
+    /// Nil if nothing was saved. `saving` is held.
+    private func kept(
+        _ record: SessionRecord,
+        _ rotation: Rotation,
+        in destination: consuming Destination
+    ) throws(SessionFileError) -> SessionFile.Version? {
+        switch consume destination {
+        case .memory: return nil
+        case .nothingPrepared: return nil
+        case .file(let file, let replacement):
             let former = snapshot.persistence.unsaved?.former
-            let saved = try? file.keeping(former, replacedBy: record) { keep throws(SessionFileError) in
-                try file.commit(record, replacement) { () throws(SessionFileError) in
-                    try !isReplaced(rotation.old, in: file) && keep()
-                }
+            return try file.commit(record, replacement, keeping: former) { () throws(SessionFileError) in
+                try !isReplaced(rotation.old, in: file)
             }
-            version = saved ?? nil
-        } else if let file, source?.spends == false {
+        case .cache(let file):
             // Only beside the token that it is about, or where there is no token: other processes should know that,
             // too.
-            let saved = try? file.save(record) { () throws(SessionFileError) in
+            return try file.save(record) { () throws(SessionFileError) in
                 guard let loaded = try file.load() else { return rotation.old.spent == nil }
                 return loaded.record.held == rotation.old && foreign(loaded.record) == nil
             }
-            version = saved ?? nil
         }
-        // Somebody may have put another token in, which this does not concern.
-        let now = snapshot
-        guard now.isForeign || now.record.held == rotation.old else { return }
-        publish(record, version.map(Persistence.saved) ?? now.persistence, by: .refresh(rotation.cause))
     }
 
     func entry(

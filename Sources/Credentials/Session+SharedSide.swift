@@ -26,15 +26,23 @@ extension Session: SharedSide {
     func lookNow() {
         // The holder of the lock is about to write what this would find.
         guard let sharing, let file, let handle = (try? hold(file)) ?? nil else { return }
-        defer { handle.unlock() }
         recheckNow()
-        _ = sharing.change(.look, from: snapshot.isForeign ? SessionRecord() : snapshot.record, LookSteps())
+        _ = sharing.change(.look, from: snapshot.isForeign ? SessionRecord() : snapshot.record, LookSteps(self, file))
+        handle.unlock()
     }
 
     /// The steps of a change that only takes over.
     private final class LookSteps: SharedSteps {
+        private let session: Session
+        private let file: SessionFile
+
+        init(_ session: Session, _ file: SessionFile) {
+            self.session = session
+            self.file = file
+        }
+
+        func carryOut(_ deed: SharedDeed) -> SharedSaving { session.carryOut(deed, in: .success(file)) }
         func prepare() -> Bool { false }
-        func giveWay() {}
         func send(after doubt: SharedDoubt) -> SharedSending { .nothing(nil) }
         func save(as identity: SharedIdentity, over there: SessionRecord?) -> SharedSaving { .nothing }
         func forget(as identity: SharedIdentity, _ mark: SharedMark) {}
@@ -49,76 +57,80 @@ extension Session: SharedSide {
         update { state, _ in state.machine.engineIsBack() }
     }
 
-    public func carryOut(_ deed: SharedDeed, isLocked: Bool) -> SharedSaving {
+    public func carryOut(_ deed: SharedDeed) -> SharedSaving {
+        guard let file else { return .nothing }
+        let saving: SharedSaving
+        do throws(SessionFileError) {
+            guard let handle = try hold(file, waitLimit: deed.isMark ? .zero : Self.deedWaitLimit) else {
+                throw SessionFileError("another process has held \(file.path).lock. Is a squire stopped?")
+            }
+            saving = carryOut(deed, in: .success(file))
+            handle.unlock()
+        } catch {
+            saving = carryOut(deed, in: .failure(error))
+        }
+        // In the middle of a change, the end of that answers its waiters.
+        if deed.bringsTokens { resumeWaiters() }
+        return saving
+    }
+
+    /// The session file, whose lock is held; or why it is not.
+    typealias HeldFile = Result<SessionFile, SessionFileError>
+
+    func carryOut(_ deed: SharedDeed, in held: HeldFile) -> SharedSaving {
         switch deed {
         case .adopt(let other, let identity, let refusal, let age):
-            take(identity, isLocked: isLocked) { [self] record in
+            take(identity, in: held) { [self] record in
                 record = record.adopting(other)
                 record.correctClock(now: clock.now.wall, age: age)
                 if let binding { record.complete(binding) }
             }
-            if let refusal { deny(identity, refusal, isLocked: isLocked) }
-        case .forget(let identity): take(identity, isLocked: isLocked) { $0.forgetToken() }
-        case .deny(let identity, let refusal): deny(identity, refusal, isLocked: isLocked)
-        case .allow(let identity): allow(identity, isLocked: isLocked)
-        case .enrol(let identity): return enrol(identity, isLocked: isLocked)
-        case .disown(let identity): disown(identity, isLocked: isLocked)
+            if let refusal { deny(identity, refusal, in: held) }
+        case .forget(let identity): take(identity, in: held) { $0.forgetToken() }
+        case .deny(let identity, let refusal): deny(identity, refusal, in: held)
+        case .allow(let identity): allow(identity, in: held)
+        case .enrol(let identity): return enrol(identity, in: held)
+        case .disown(let identity): disown(identity, in: held)
         case .markShared(let identity, let mark):
-            self.mark(identity, isLocked: isLocked) { [now = clock.now.wall] in $0.markShared(mark, now: now) }
-        case .renumber(let identity): return renumber(identity, isLocked: isLocked)
+            self.mark(identity, in: held) { [now = clock.now.wall] in $0.markShared(mark, now: now) }
+        case .renumber(let identity): return renumber(identity, in: held)
         }
         return snapshot.persistence.unsaved == nil ? .inFile : .inMemory
     }
 
     /// Only a login helps, unless another machine has a successor. The file tells commands that look.
-    private func deny(_ identity: SharedIdentity, _ refusal: SharedRefusal, isLocked: Bool) {
+    private func deny(_ identity: SharedIdentity, _ refusal: SharedRefusal, in held: HeldFile) {
         let isOurs = update { state, _ in
             guard state.record.localHolding(in: place) == .shared(.tokens(identity)) else { return false }
             state.machine.deny(refusal.words(retriesLost: state.machine.policy.retriesLost))
             return true
         }
         guard isOurs else { return }
-        mark(identity, isLocked: isLocked) { $0.deny(refusal) }
+        mark(identity, in: held) { $0.deny(refusal) }
         emit(.denied(advice: status.advice))
     }
 
-    private func allow(_ identity: SharedIdentity, isLocked: Bool) {
+    private func allow(_ identity: SharedIdentity, in held: HeldFile) {
         update { state, _ in
             if state.record.localHolding(in: place) == .shared(.tokens(identity)) { state.machine.allow() }
         }
-        mark(identity, isLocked: isLocked) { $0.isRefreshDenied = false }
+        mark(identity, in: held) { $0.isRefreshDenied = false }
     }
 
     /// The mark is only information: if it cannot be saved, this process still knows it.
-    private func mark(_ identity: SharedIdentity, isLocked: Bool, _ change: (inout SessionRecord) -> Void) {
-        guard let file, snapshot.persistence.unsaved == nil else { return }
-        locking(file, isLocked: isLocked, waitLimit: .zero) {
+    private func mark(_ identity: SharedIdentity, in held: HeldFile, _ change: (inout SessionRecord) -> Void) {
+        guard case .success(let file) = held, snapshot.persistence.unsaved == nil else { return }
+        saving.withLock {
             guard let loaded = load(identity, from: file) else { return }
             var record = loaded.record
             change(&record)
-            guard record != loaded.record else { return }
-            let saved = try? file.save(record, mayReplace: { file.version() == loaded.version })
-            guard let version = saved ?? nil else { return }
+            guard record != loaded.record, let version = (try? file.save(record, over: loaded)) ?? nil else { return }
             sharing?.holds(record)
             update { state, _ in
                 state.record = record
                 state.persistence = .saved(version)
             }
         }
-    }
-
-    /// Runs `work` with the file's lock and `saving` held; nil if the lock is not available within `waitLimit`.
-    @discardableResult
-    private func locking<Result>(
-        _ file: SessionFile,
-        isLocked: Bool,
-        waitLimit: Duration = deedWaitLimit,
-        _ work: () -> Result
-    ) -> Result? {
-        let handle = isLocked ? nil : (try? hold(file, waitLimit: waitLimit)) ?? nil
-        guard isLocked || handle != nil else { return nil }
-        defer { handle?.unlock() }
-        return saving.withLock(work)
     }
 
     /// The file's contents, if those are the tokens, or the logout, with that identity.
@@ -130,22 +142,13 @@ extension Session: SharedSide {
     }
 
     /// Makes another machine's deed current here: it is saved first, and takes effect whether or not that succeeded.
-    private func take(_ identity: SharedIdentity, isLocked: Bool, _ change: (inout SessionRecord) -> Void) {
-        guard let file else { return }
-        let lock = Result { () throws(SessionFileError) in
-            isLocked ? nil : try hold(file, waitLimit: Self.deedWaitLimit)
-        }
-        let handle = (try? lock.get()) ?? nil
-        defer { handle?.unlock() }
+    private func take(_ identity: SharedIdentity, in held: HeldFile, _ change: (inout SessionRecord) -> Void) {
         let before = snapshot
         var problem: String?
         var kept = Kept.nothing
         saving.withLock {
             do throws(SessionFileError) {
-                guard try lock.get() != nil || isLocked else {
-                    throw SessionFileError("another process has held \(file.path).lock. Is a squire stopped?")
-                }
-                kept = try save(identity, in: file, change)
+                kept = try save(identity, in: held.get(), change)
             } catch {
                 var record = snapshot.record
                 change(&record)
@@ -160,10 +163,8 @@ extension Session: SharedSide {
             let change = AdoptedChange(from: before.record, to: snapshot.record)
             emit(.adopted(change, of: .machine, generation: generation))
         }
-        if case .beforeShared = kept { emit(.keptBeforeShared(path: file.beforeSharedPath)) }
+        if case .beforeShared(let path) = kept { emit(.keptBeforeShared(path: path)) }
         if let problem { reportUnsaved(problem) }
-        // The end of a refresh by this process answers its waiters.
-        if !isLocked { resumeWaiters() }
     }
 
     /// Returns what happened to the former record. `saving` and the file's lock are held.
@@ -186,11 +187,8 @@ extension Session: SharedSide {
             change(&changed)
             changed.share(as: identity, in: place)
             let kept = try keep(record, replacedBy: changed, file)
-            let version = try file.keeping(kept.previous, replacedBy: changed) { keep throws(SessionFileError) in
-                try file.save(changed, mayReplace: { file.version() == loaded?.version && keep() })
-            }
             // Otherwise a process without the lock was quicker: its record counts as the former one.
-            guard let version else { continue }
+            guard let version = try file.save(changed, keeping: kept.previous, over: loaded) else { continue }
             publish(changed, .saved(version), by: .machine(AdoptedChange(from: snapshot.record, to: changed)))
             file.removeAnswer()
             return kept
@@ -202,8 +200,8 @@ extension Session: SharedSide {
         case nothing
         /// It is to be kept as the previous one.
         case previous(SessionRecord)
-        /// It was this machine's own, and is kept beside the file.
-        case beforeShared
+        /// It was this machine's own, and is kept beside the file, at that path.
+        case beforeShared(String)
 
         var previous: SessionRecord? {
             guard case .previous(let record) = self else { return nil }
@@ -221,13 +219,13 @@ extension Session: SharedSide {
         guard isNews, !former.isDead(canRefresh: mayRefresh(former), now: clock.now.wall) else { return .nothing }
         guard former.localHolding(in: place) == .own else { return .previous(former) }
         try file.keepBeforeShared(former)
-        return .beforeShared
+        return .beforeShared(file.beforeSharedPath)
     }
 
     /// Gives what is held another era.
-    private func renumber(_ identity: SharedIdentity, isLocked: Bool) -> SharedSaving {
-        guard let file else { return .nothing }
-        return locking(file, isLocked: isLocked) {
+    private func renumber(_ identity: SharedIdentity, in held: HeldFile) -> SharedSaving {
+        guard case .success(let file) = held else { return .noRoom }
+        return saving.withLock {
             let isUnsaved = snapshot.persistence.unsaved != nil
             let loaded = isUnsaved ? nil : (try? file.load()) ?? nil
             var record = loaded?.record ?? snapshot.record
@@ -238,47 +236,64 @@ extension Session: SharedSide {
                 publish(record, snapshot.persistence, by: .file(change))
                 return .inMemory
             }
-            let saved = try? file.save(record, mayReplace: { file.version() == loaded.version })
             // The file is locked by nobody who follows the rules: a person, or a disk that is full.
-            guard let version = saved ?? nil else { return .noRoom }
+            guard let version = (try? file.save(record, over: loaded)) ?? nil else { return .noRoom }
             publish(record, .saved(version), by: .file(change))
             return .inFile
-        } ?? .noRoom
+        }
     }
 
     /// Turns this machine's own session into the shared one.
-    private func enrol(_ identity: SharedIdentity, isLocked: Bool) -> SharedSaving {
-        guard let file else { return .nothing }
-        return locking(file, isLocked: isLocked) {
+    private func enrol(_ identity: SharedIdentity, in held: HeldFile) -> SharedSaving {
+        guard case .success(let file) = held else { return .noRoom }
+        return saving.withLock {
             guard let loaded = (try? file.load()) ?? nil, foreign(loaded.record) == nil,
                 loaded.record.localHolding(in: place) == .own
             else { return .nothing }
             var record = loaded.record
             if let binding { record.complete(binding) }
             record.share(as: identity, in: place)
-            let saved = Result { () throws(SessionFileError) in
-                try file.save(record, mayReplace: { file.version() == loaded.version })
+            do throws(SessionFileError) {
+                // A process without the lock was quicker.
+                guard let version = try file.save(record, over: loaded) else { return .nothing }
+                let hand = Publication.Hand.file(AdoptedChange(from: snapshot.record, to: record))
+                publish(record, .saved(version), by: hand)
+                return .inFile
+            } catch {
+                return .noRoom
             }
-            guard case .success(let version) = saved else { return .noRoom }
-            // A process without the lock was quicker.
-            guard let version else { return .nothing }
-            let hand = Publication.Hand.file(AdoptedChange(from: snapshot.record, to: record))
-            publish(record, .saved(version), by: hand)
-            return .inFile
-        } ?? .noRoom
+        }
     }
 
     /// The session that was to be shared is this machine's own again. If the file cannot be changed, a later start
     /// takes over the shared session and keeps this one.
-    private func disown(_ identity: SharedIdentity, isLocked: Bool) {
-        guard let file else { return }
-        locking(file, isLocked: isLocked) {
+    private func disown(_ identity: SharedIdentity, in held: HeldFile) {
+        guard case .success(let file) = held else { return }
+        saving.withLock {
             guard let loaded = load(identity, from: file) else { return }
             var record = loaded.record
             record.endSharing()
-            let saved = try? file.save(record, mayReplace: { file.version() == loaded.version })
+            let version = (try? file.save(record, over: loaded)) ?? nil
             let change = AdoptedChange(from: snapshot.record, to: record)
-            publish(record, (saved ?? nil).map(Persistence.saved) ?? snapshot.persistence, by: .file(change))
+            publish(record, version.map(Persistence.saved) ?? snapshot.persistence, by: .file(change))
+        }
+    }
+}
+
+extension SharedDeed {
+    /// It only tells what the other machines know: if that cannot be saved at once, it is not waited for.
+    fileprivate var isMark: Bool {
+        switch self {
+        case .deny, .allow, .markShared: true
+        case .adopt, .forget, .enrol, .disown, .renumber: false
+        }
+    }
+
+    /// It replaces the tokens, by others or by none.
+    fileprivate var bringsTokens: Bool {
+        switch self {
+        case .adopt, .forget: true
+        case .deny, .allow, .enrol, .disown, .markShared, .renumber: false
         }
     }
 }

@@ -28,8 +28,7 @@ extension SessionFile {
     /// True if a living process has not finished the new file: somebody has removed the file of the lock that it holds.
     var isBeingReplaced: Bool {
         guard let file = try? openLeftover(O_RDONLY), isOurs(file) else { return false }
-        let descriptor = file.number
-        return SystemCall.retrying { flock(descriptor, LOCK_SH | LOCK_NB) } != 0 && errno == EWOULDBLOCK
+        return file.lock(.shared) == .busy
     }
 
     private func openLeftover(_ access: Int32) throws(SystemError) -> FileDescriptor {
@@ -67,8 +66,12 @@ extension SessionFile {
         }
     }
 
-    /// Renames a leftover record into place, durably.
-    func completeLeftover() throws(SessionFileError) {
+    /// Renames the leftover, which is `record`, into place, durably. Keeps `former`, the record that it replaces, for a
+    /// person.
+    func completeLeftover(
+        _ record: SessionRecord,
+        keeping former: SessionRecord? = nil
+    ) throws(SessionFileError) -> Version {
         let file: FileDescriptor
         do {
             file = try openLeftover(O_RDWR)
@@ -76,19 +79,15 @@ extension SessionFile {
             throw SessionFileError("read", temporaryPath, code: error.code)
         }
         guard isOurs(file) else { throw SessionFileError("\(temporaryPath) belongs to another user") }
-        guard file.synchronize(), unsafe rename(temporaryPath, path) == 0 else {
-            throw SessionFileError("write", path)
-        }
-        try synchronizeDirectory()
+        guard file.synchronize(), let information = file.information() else { throw SessionFileError("write", path) }
+        return try put(record, from: temporaryPath, information, keeping: former)
     }
 
     /// The journal of a dead process, to be turned into the record that tells of it: its space is reserved. Nil if there
     /// is none any more. The lock must be held.
     func takeUpJournal() -> Replacement? {
-        guard let file = try? openLeftover(O_RDWR), isOurs(file),
-            SystemCall.retrying({ flock(file.number, LOCK_EX | LOCK_NB) }) == 0 || errno != EWOULDBLOCK
-        else { return nil }
-        return Replacement(descriptor: file.release())
+        guard let file = try? openLeftover(O_RDWR), isOurs(file), file.lock(.exclusive) != .busy else { return nil }
+        return Replacement(file)
     }
 
     /// Frees the path of new files. Throws if what lies there may be all that is left of a session, or is being written:

@@ -2,19 +2,22 @@ import Platform
 
 /// The lock that processes sharing a session file take.
 extension SessionFile {
-    /// An exclusive lock on `FILE.lock`. Held until `unlock()`; the kernel releases it when the process dies.
-    public struct LockHandle: Sendable {
-        let descriptor: Int32
-        /// Of the lock file.
-        let path: String
+    /// An exclusive lock on `FILE.lock`, held until the value goes away; the kernel releases it when the process dies.
+    public struct LockHandle: ~Copyable, Sendable {
+        private let file: FileDescriptor
+        private let path: String
+
+        fileprivate init(_ file: consuming FileDescriptor, _ path: String) {
+            self.file = file
+            self.path = path
+        }
 
         /// True while the lock file is the one that is locked. If somebody has removed it, another process can lock a
         /// new one.
-        var isInPlace: Bool { FileDescriptor.isNamed(descriptor, path) }
+        var isInPlace: Bool { file.isNamed(path) }
 
-        public func unlock() {
-            close(descriptor)
-        }
+        /// Marks where the lock is held no more.
+        public consuming func unlock() {}
     }
 
     /// The interval between tries of a lock that another process holds, in nanoseconds. Bounds how long its refresh
@@ -54,20 +57,20 @@ extension SessionFile {
     public func tryLock() throws(SessionFileError) -> LockHandle? {
         try makeDirectory()
         let name = path + ".lock"
-        let flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW
-        let descriptor = SystemCall.retrying { unsafe open(name, flags, 0o600) }
-        guard descriptor >= 0 else { throw SessionFileError("write", name) }
-        guard SystemCall.retrying({ flock(descriptor, LOCK_EX | LOCK_NB) }) == 0 else {
-            let code = errno
-            close(descriptor)
-            if code == EWOULDBLOCK { return nil }
-            throw SessionFileError("lock", name, code: code)
+        let flags = O_RDWR | O_CREAT | O_NONBLOCK | O_NOFOLLOW
+        let file: FileDescriptor
+        do {
+            file = try FileDescriptor.open(name, flags)
+        } catch {
+            throw SessionFileError("write", name, code: error.code)
         }
-        let handle = LockHandle(descriptor: descriptor, path: name)
-        guard handle.isInPlace, !isBeingReplaced else {
-            handle.unlock()
-            return nil
+        switch file.lock(.exclusive) {
+        case .taken: break
+        case .busy: return nil
+        case .failed(let code): throw SessionFileError("lock", name, code: code)
         }
+        let handle = LockHandle(file, name)
+        guard handle.isInPlace, !isBeingReplaced else { return nil }
         return handle
     }
 }

@@ -8,32 +8,14 @@ extension SessionFile {
     /// place of the one kept before.
     private var draftPath: String { directory + "/." + name + ".previous.new" }
 
-    /// Calls `save`, which puts `record` in the file, and keeps `former`, the record that it replaces. If nothing is
-    /// replaced, the one kept before stays. `save` calls its argument last, when the new file is complete: `record` may
-    /// be the only one that lives. The lock must be held.
-    func keeping(
-        _ former: SessionRecord?,
-        replacedBy record: SessionRecord,
-        _ save: (_ keep: () -> Bool) throws(SessionFileError) -> Version?
-    ) throws(SessionFileError) -> Version? {
-        guard let former else { return try save { true } }
-        let keep = {
-            // A login is not refused because what it replaces cannot be kept: that is told.
-            _ = PrivateFile.create(draftPath, former.serialized())
-            return true
-        }
-        do throws(SessionFileError) {
-            let version = try save(keep)
-            settleDraft(isReplaced: version != nil)
-            return version
-        } catch {
-            // The record may be in place already, if only its directory could not be synchronized.
-            settleDraft(isReplaced: (try? load())?.record.held == record.held)
-            throw error
-        }
+    /// Writes `former`, the record that is about to be replaced. Call it when the new file is complete: that may have the
+    /// only token that lives. A login is not refused because what it replaces cannot be kept: that is told.
+    func writeDraft(_ former: SessionRecord) {
+        _ = PrivateFile.create(draftPath, former.serialized())
     }
 
-    private func settleDraft(isReplaced: Bool) {
+    /// Keeps the drafted record, or forgets it, and the one kept before stays.
+    func settleDraft(isReplaced: Bool) {
         if unsafe !isReplaced || rename(draftPath, previousPath) != 0 { unsafe unlink(draftPath) }
     }
 
@@ -104,7 +86,7 @@ extension SessionFile {
         guard let handle = try lock(waitLimit: .seconds(75)) else {
             throw SessionFileError("another process holds \(path).lock. Is a squire stopped?")
         }
-        defer { handle.unlock() }
+        defer { extendLifetime(handle) }
         // Another logout may have been quicker.
         guard !hasEnding else { return true }
         if unsafe rename(kept, endingPath) == 0 { return true }
@@ -132,7 +114,7 @@ extension SessionFile {
         if !makingDirectory, !Self.exists(directory) { return directoryProblem() }
         do throws(SessionFileError) {
             guard let handle = try tryLock() else { return nil }
-            defer { handle.unlock() }
+            defer { extendLifetime(handle) }
             switch leftover() {
             case nil, .rubbish: try proveWritable()
             // Leftovers of a dead process are not cleared away here.

@@ -31,10 +31,15 @@ extension SessionFile {
         }
     }
 
-    /// A new version of the file that is being written. It is locked itself (flock(2)), which shows that its writer lives
-    /// even if somebody removes the lock file.
-    public struct Replacement: Sendable {
-        let descriptor: Int32
+    /// A new version of the file that is being written. It is locked itself, which shows that its writer lives even if
+    /// somebody removes the lock file. `commit` puts it in place, `abandon` removes it; if it goes away otherwise, what
+    /// it says stays for the next holder of the file's lock: see `leftover`.
+    struct Replacement: ~Copyable, Sendable {
+        fileprivate let file: FileDescriptor
+
+        init(_ file: consuming FileDescriptor) {
+            self.file = file
+        }
     }
 
     /// Throws if a record could not be saved now. Call it before an irrevocable action that has no journal. The lock must
@@ -45,10 +50,12 @@ extension SessionFile {
 
     /// The same, and holds room for the record while `work` runs.
     func holdingRoom<Result>(_ work: () -> Result) throws(SessionFileError) -> Result {
-        let room = try prepare()
-        defer { abandon(room) }
+        try makeDirectory()
         try proveReplaceable()
-        return work()
+        let room = try prepare()
+        let result = work()
+        abandon(room)
+        return result
     }
 
     /// Takes as much of the disk as saving a session needs, and keeping the one that it replaces, until the result goes
@@ -69,25 +76,23 @@ extension SessionFile {
         try makeDirectory()
         if journal != nil { try proveReplaceable() }
         try clearTemporaryPath()
-        let descriptor = SystemCall.retrying {
-            unsafe open(temporaryPath, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        let file: FileDescriptor
+        do {
+            file = try FileDescriptor.open(temporaryPath, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW)
+        } catch {
+            throw SessionFileError("write", path, code: error.code)
         }
-        guard descriptor >= 0 else { throw SessionFileError("write", path) }
         // Where that fails, the lock file alone must do.
-        _ = SystemCall.retrying { flock(descriptor, LOCK_EX | LOCK_NB) }
+        _ = file.lock(.exclusive)
         // Real bytes, not a hole, because a full disk must show now. Blanks, so that the file remains JSON when a
         // record is written over them.
         var room = journal?.bytes ?? []
         room += [UInt8](repeating: 0x20, count: size - room.count)
         // The process's umask may have removed our own rights, too.
-        guard fchmod(descriptor, 0o600) == 0, SystemCall.writeAll(descriptor, room),
-            SystemCall.retrying({ fsync(descriptor) }) == 0
-        else {
-            let code = errno
-            abandon(Replacement(descriptor: descriptor))
-            throw SessionFileError("write", path, code: code)
+        guard fchmod(file.number, 0o600) == 0, file.writeAll(room), file.synchronize() else {
+            throw failure(of: Replacement(file))
         }
-        return Replacement(descriptor: descriptor)
+        return Replacement(file)
     }
 
     /// Throws if no file can take the place of the one that is there: that is mounted by itself, immutable or
@@ -128,63 +133,81 @@ extension SessionFile {
     /// Writes `record` and renames it into place, durably. Calls `mayReplace` last, because an editor that takes no
     /// lock may have changed the file while the disk was busy. If it returns false, nothing is replaced and the result
     /// is nil. If the new file has lost its name, or the name has become another file's, the record is written once
-    /// more, under a name of its own.
+    /// more, under a name of its own. `former` is the record that it replaces, to be kept for a person.
     ///
     /// If only the renaming fails, `keepsComplete` leaves the new file where the next holder of the lock finds it: see
     /// `leftover`. For a record that nobody else has, and that must not be lost if this process ends.
     @discardableResult
     func commit(
         _ record: SessionRecord,
-        _ replacement: Replacement,
+        _ replacement: consuming Replacement,
+        keeping former: SessionRecord? = nil,
         keepsComplete: Bool = false,
         mayReplace: () throws(SessionFileError) -> Bool = { true }
     ) throws(SessionFileError) -> Version? {
         let bytes = record.serialized()
-        var information = stat()
-        guard lseek(replacement.descriptor, 0, SEEK_SET) == 0, SystemCall.writeAll(replacement.descriptor, bytes),
-            ftruncate(replacement.descriptor, off_t(bytes.count)) == 0,
-            SystemCall.retrying({ fsync(replacement.descriptor) }) == 0,
-            unsafe fstat(replacement.descriptor, &information) == 0
-        else { throw failure(of: replacement) }
+        guard replacement.file.rewrite(bytes), let information = replacement.file.information() else {
+            throw failure(of: replacement)
+        }
+        let isAllowed: Bool
         do throws(SessionFileError) {
-            guard try mayReplace() else {
-                abandon(replacement)
-                return nil
-            }
+            isAllowed = try mayReplace()
         } catch {
             abandon(replacement)
             throw error
         }
-        guard FileDescriptor.isNamed(replacement.descriptor, temporaryPath) else {
-            close(replacement.descriptor)
-            return try commitBeside(bytes)
+        guard isAllowed else {
+            abandon(replacement)
+            return nil
         }
-        guard unsafe rename(temporaryPath, path) == 0 else {
-            guard keepsComplete else { throw failure(of: replacement) }
-            let code = errno
-            close(replacement.descriptor)
-            throw SessionFileError("write", path, code: code)
+        guard replacement.file.isNamed(temporaryPath) else { return try commitBeside(record, keeping: former) }
+        do throws(SessionFileError) {
+            return try put(record, from: temporaryPath, information, keeping: former)
+        } catch {
+            if !keepsComplete { abandon(replacement) }
+            throw error
         }
-        close(replacement.descriptor)
-        try synchronizeDirectory()
-        return Version(information)
     }
 
-    /// Puts a file with these bytes in place that nobody else knows.
-    private func commitBeside(_ bytes: [UInt8]) throws(SessionFileError) -> Version {
+    /// Puts a file with the record in place that nobody else knows.
+    private func commitBeside(
+        _ record: SessionRecord,
+        keeping former: SessionRecord?
+    ) throws(SessionFileError) -> Version {
         let own = "\(temporaryPath).\(String(UInt64.random(in: 0 ... .max), radix: 16))"
-        guard PrivateFile.create(own, bytes) else { throw SessionFileError("write", path) }
-        var information = stat()
-        guard unsafe lstat(own, &information) == 0, unsafe rename(own, path) == 0 else {
-            let code = errno
+        guard PrivateFile.create(own, record.serialized()) else { throw SessionFileError("write", path) }
+        do throws(SessionFileError) {
+            var information = stat()
+            guard unsafe lstat(own, &information) == 0 else { throw SessionFileError("write", path) }
+            return try put(record, from: own, information, keeping: former)
+        } catch {
             unsafe unlink(own)
-            throw SessionFileError("write", path, code: code)
+            throw error
         }
-        try synchronizeDirectory()
+    }
+
+    /// Renames the file at `place`, which has the record and is on the disk, into the session file's place, durably.
+    /// Keeps `former`, the record that it replaces, for a person.
+    func put(
+        _ record: SessionRecord,
+        from place: String,
+        _ information: stat,
+        keeping former: SessionRecord?
+    ) throws(SessionFileError) -> Version {
+        if let former { writeDraft(former) }
+        do throws(SessionFileError) {
+            guard unsafe rename(place, path) == 0 else { throw SessionFileError("write", path) }
+            try synchronizeDirectory()
+        } catch {
+            // It may be in place already, if only its directory could not be synchronized.
+            if former != nil { settleDraft(isReplaced: (try? load())?.record.held == record.held) }
+            throw error
+        }
+        if former != nil { settleDraft(isReplaced: true) }
         return Version(information)
     }
 
-    private func failure(of replacement: Replacement) -> SessionFileError {
+    private func failure(of replacement: consuming Replacement) -> SessionFileError {
         let code = errno
         abandon(replacement)
         return SessionFileError("write", path, code: code)
@@ -198,18 +221,28 @@ extension SessionFile {
         }
     }
 
-    func abandon(_ replacement: Replacement) {
-        if FileDescriptor.isNamed(replacement.descriptor, temporaryPath) { unsafe unlink(temporaryPath) }
-        close(replacement.descriptor)
+    func abandon(_ replacement: consuming Replacement) {
+        if replacement.file.isNamed(temporaryPath) { unsafe unlink(temporaryPath) }
     }
 
     /// Calls `prepare` and `commit`.
     @discardableResult
     public func save(
         _ record: SessionRecord,
+        keeping former: SessionRecord? = nil,
         keepsComplete: Bool = false,
         mayReplace: () throws(SessionFileError) -> Bool = { true }
     ) throws(SessionFileError) -> Version? {
-        try commit(record, try prepare(), keepsComplete: keepsComplete, mayReplace: mayReplace)
+        try commit(record, try prepare(), keeping: former, keepsComplete: keepsComplete, mayReplace: mayReplace)
+    }
+
+    /// Saves `record` in place of what was read; nil means that there was no file. Nil, and nothing is changed, if
+    /// somebody has changed the file since.
+    func save(
+        _ record: SessionRecord,
+        keeping former: SessionRecord? = nil,
+        over loaded: Loaded?
+    ) throws(SessionFileError) -> Version? {
+        try save(record, keeping: former, mayReplace: { version() == loaded?.version })
     }
 }

@@ -37,9 +37,9 @@ public protocol SharedSide: AnyObject, Sendable {
     /// Runs `work` on the session's thread; false if that has ended.
     func execute(_ work: @escaping @Sendable () -> Void) -> Bool
 
-    /// Carries out another machine's deed, on the session's thread. `isLocked` says that the file's lock is held.
-    /// Returns where the result is saved.
-    func carryOut(_ deed: SharedDeed, isLocked: Bool) -> SharedSaving
+    /// Carries out another machine's deed, on the session's thread, and takes the file's lock for that. Returns where the
+    /// result is saved.
+    func carryOut(_ deed: SharedDeed) -> SharedSaving
 
     /// The engine can be reached again: changes that wait for it need not wait longer. Any thread.
     func engineIsBack()
@@ -61,8 +61,8 @@ public protocol SharedSteps: AnyObject {
     /// Whether a result could be saved: there is room, and the journal is written.
     func prepare() -> Bool
 
-    /// A deed is about to change the session file: what `prepare` wrote must not be in its way. `send` writes it anew.
-    func giveWay()
+    /// Carries out another machine's deed between two steps: the file's lock is held. Returns where the result is saved.
+    func carryOut(_ deed: SharedDeed) -> SharedSaving
 
     /// Sends the refresh, unless `doubt` forbids it. Blocks.
     func send(after doubt: SharedDoubt) -> SharedSending

@@ -60,17 +60,45 @@ public struct FileDescriptor: ~Copyable, Sendable {
         SystemCall.writeAll(number, bytes)
     }
 
+    /// Replaces the file's bytes, and waits until they are on the disk. False, with `errno`, if that fails: what the file
+    /// says is then unknown.
+    public borrowing func rewrite(_ bytes: some Collection<UInt8>) -> Bool {
+        lseek(number, 0, SEEK_SET) == 0 && writeAll(bytes) && ftruncate(number, off_t(bytes.count)) == 0
+            && synchronize()
+    }
+
     /// What fstat(2) says; nil, with `errno`, if it fails.
     public borrowing func information() -> stat? {
         var information = stat()
         return unsafe fstat(number, &information) == 0 ? information : nil
     }
 
-    /// Whether `path` itself, not what a link there leads to, is the open file `number`.
-    public static func isNamed(_ number: Int32, _ path: String) -> Bool {
-        var (ours, named) = (stat(), stat())
-        return unsafe fstat(number, &ours) == 0 && lstat(path, &named) == 0 && ours.st_dev == named.st_dev
-            && ours.st_ino == named.st_ino
+    /// Whether `path` itself, not what a link there leads to, is this file.
+    public borrowing func isNamed(_ path: String) -> Bool {
+        var named = stat()
+        guard let ours = information(), unsafe lstat(path, &named) == 0 else { return false }
+        return ours.st_dev == named.st_dev && ours.st_ino == named.st_ino
+    }
+
+    public enum LockKind: Sendable {
+        case shared
+        case exclusive
+    }
+
+    public enum LockResult: Equatable, Sendable {
+        case taken
+        /// Another open file holds a lock that excludes this one.
+        case busy
+        /// The value is `errno`: here there are no such locks.
+        case failed(Int32)
+    }
+
+    /// Takes a lock on the file (flock(2)) that lasts until this value goes away. Does not wait.
+    public borrowing func lock(_ kind: LockKind) -> LockResult {
+        let number = number
+        let operation = kind == .shared ? LOCK_SH : LOCK_EX
+        if SystemCall.retrying({ flock(number, operation | LOCK_NB) }) == 0 { return .taken }
+        return errno == EWOULDBLOCK ? .busy : .failed(errno)
     }
 
     /// Waits until the file's bytes are on the disk (fsync(2)).

@@ -22,4 +22,14 @@ import Platform
         defer { unsafe pthread_mutex_unlock(mutex) }
         return try body()
     }
+
+    /// The same for a `body` that uses up `value`.
+    public func withLock<Value: ~Copyable, Result, Failure: Error>(
+        _ value: consuming Value,
+        _ body: (consuming Value) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        unsafe pthread_mutex_lock(mutex)
+        defer { unsafe pthread_mutex_unlock(mutex) }
+        return try body(value)
+    }
 }

@@ -401,7 +401,7 @@ extension Grant {
         record.put(TokenSet(accessToken: old), .signIn, now: 1_000_000)
         try file.save(record)
         // The writer is dead: nobody has it open.
-        close(try file.prepare(.init(fingerprint: old.fingerprint, at: 999_000, cause: .rejected)).descriptor)
+        _ = try file.prepare(.init(fingerprint: old.fingerprint, at: 999_000, cause: .rejected))
         let source = TestSource([.refused(reason: "status 401", status: 401)])
         source.mayAnswer.set(true)
         let cache = try Session(file: file, source: source, policy: RefreshPolicy(margin: .zero), clock: TestClock())

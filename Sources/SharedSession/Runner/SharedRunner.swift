@@ -125,9 +125,7 @@ public final class SharedRunner: SessionSharing {
         while true {
             switch queue.take() {
             case .end(let ending): return ending
-            case .deed(let deed):
-                steps.giveWay()
-                carryOut(deed, isLocked: true)
+            case .deed(let deed): report(deed, steps.carryOut(deed))
             case .step(.prepare):
                 let isReady = steps.prepare()
                 post { $0.handleAndSettle(.prepared(isReady), now: $1) }
@@ -242,14 +240,16 @@ public final class SharedRunner: SessionSharing {
         let isTaken =
             side?.execute { [weak self] in
                 guard let self else { return }
-                while let deed = queue.takeDeed() { carryOut(deed, isLocked: false) }
+                while let deed = queue.takeDeed() {
+                    report(deed, session.with { $0.session }?.carryOut(deed) ?? .nothing)
+                }
             } ?? false
         // There is no session left to keep in step.
         if !isTaken { post { $0.carriedOut(now: $1) } }
     }
 
-    private func carryOut(_ deed: SharedDeed, isLocked: Bool) {
-        let saving = session.with { $0.session }?.carryOut(deed, isLocked: isLocked) ?? .nothing
+    /// A deed is carried out, with that result.
+    private func report(_ deed: SharedDeed, _ saving: SharedSaving) {
         switch deed {
         case .enrol, .renumber:
             let saved = SharedState.Saved(saving)
