@@ -30,8 +30,14 @@ extension Session {
             else { return nil }
             var record = now.record
             record.replaces(now.persistence.unsaved?.replacing)
-            let isKept = file.keepUnsaved(record)
-            return Unsaved(path: file.path, reason: reason, keptIn: isKept ? file.answerPath : nil)
+            return Unsaved(path: file.path, reason: reason, keptIn: keep(record, beside: file))
         }
+    }
+
+    /// The path of the record, which is complete where only the renaming failed.
+    private func keep(_ record: SessionRecord, beside file: SessionFile) -> String? {
+        if file.keepUnsaved(record) { return file.answerPath }
+        guard case .record(let complete)? = file.leftover(), complete.held == record.held else { return nil }
+        return file.temporaryPath
     }
 }

@@ -269,14 +269,14 @@ extension Session {
         return "\(Self.loss(lost)), and the API has refused the token since (\(reason))."
     }
 
-    fileprivate static func loss(_ lost: SessionRecord.Unanswered) -> String {
+    static func loss(_ lost: SessionRecord.Unanswered) -> String {
         "The answer to the refresh of \(UTCTime.text(lost.at)) was lost (\(lost.reason))"
     }
 
-    /// Keeps an unreadable response for a person. Returns the reason, including its location.
+    /// Keeps a response that is unreadable or cut for a person. Returns the reason, including its location.
     private func keep(_ response: [UInt8]?, _ reason: String) -> String {
         guard let response, !response.isEmpty, let file, file.keepAnswer(response) else { return reason }
-        return "\(reason); it is kept in \(file.answerPath)"
+        return "\(reason); what came is kept in \(file.answerPath)"
     }
 }
 

@@ -67,6 +67,7 @@ extension Session.State {
             history: record.history,
             failures: record.failures,
             coalesced: coalesced,
+            lostAnswer: record.unanswered.map(Session.loss),
             isRejected: machine.isKnownRejected,
             retryIn: machine.backOffLeft(now: now.elapsed).map { Int($0 / CredentialState.second) + 1 },
             explanation: machine.explanation,

@@ -3,8 +3,8 @@ import Support
 
 /// A response to a refresh that could not be interpreted, or a session that could not be saved, kept for a person.
 extension SessionFile {
-    /// The path of a complete response to a refresh in which no token was found, or of a session that could not be saved
-    /// when its process ended. It may contain the only valid token.
+    /// The path of a response to a refresh in which no token was found, or that was cut, or of a session that could not be
+    /// saved when its process ended. It may contain the only valid token.
     public var answerPath: String { path + ".answer" }
 
     private static let maximumAnswerBytes = 64 * 1024

@@ -45,6 +45,8 @@ public struct SessionStatus: Sendable {
     public var failures: [(outcome: String, count: Int)]
     /// How many requests waited for a refresh that another request had started.
     public var coalesced: Int
+    /// When and why the answer to a refresh of the token was lost: it may have been replaced. Nil if none was.
+    public var lostAnswer: String?
     /// True if the upstream rejected the token.
     public var isRejected: Bool
     /// Seconds until a failed refresh is tried again.

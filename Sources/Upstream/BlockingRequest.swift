@@ -50,8 +50,9 @@ public struct BlockingRequest: Sendable {
     public enum Failure: Error, Sendable {
         /// No byte of the request left, so the upstream cannot have acted on it.
         case notSent(UpstreamError)
-        /// At least part of it was sent, and no whole response arrived: the upstream may have acted on it.
-        case noResponse(UpstreamError)
+        /// At least part of it was sent, and no whole response arrived: the upstream may have acted on it. `part` is what
+        /// came of the body of a successful one.
+        case noResponse(UpstreamError, part: [UInt8] = [])
     }
 
     /// A response, or the reason why there is none.
@@ -96,8 +97,9 @@ public struct BlockingRequest: Sendable {
         let code = perform(settings, on: easy, authentication, into: sink) { easy.transfer(within: timeout) }
         guard code == CURLE_OK else {
             let error = sink.problem ?? easy.error(code)
-            throw easy.hasSent && error.kind != .refusedByProxy
-                ? .noResponse(error) : .notSent(error)
+            guard easy.hasSent, error.kind != .refusedByProxy else { throw .notSent(error) }
+            let came = response(of: easy, sink)
+            throw .noResponse(error, part: (200..<300).contains(came.status) ? came.body : [])
         }
         return response(of: easy, sink)
     }

@@ -31,7 +31,8 @@ public struct RecipeSource: TokenSource {
         switch requests.send(judge.recipe, held) {
         case .failure(.notSent(let error)):
             .unreachable(reason: error.explained, isTimeout: error.kind == .timeout)
-        case .failure(.noResponse(let error)): .lost(reason: error.detail, isTimeout: error.kind == .timeout)
+        case .failure(.noResponse(let error, let part)):
+            .lost(reason: error.detail, response: part, isTimeout: error.kind == .timeout)
         case .success(let response):
             judge.outcome(
                 RefreshJudge.Response(status: response.status, fields: response.fields, body: response.body),

@@ -162,7 +162,7 @@ public struct SessionRequestRecord: Sendable {
         milliseconds = Int(nanoseconds / 1_000_000)
         switch reply {
         case .success(let response): (status, reason) = (response.status, nil)
-        case .failure(.notSent(let error)), .failure(.noResponse(let error)): (status, reason) = (nil, error.detail)
+        case .failure(.notSent(let error)), .failure(.noResponse(let error, _)): (status, reason) = (nil, error.detail)
         }
     }
 }

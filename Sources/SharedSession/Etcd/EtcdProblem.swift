@@ -64,7 +64,7 @@ public struct EtcdProblem: Equatable, Sendable {
         let (effect, error): (Effect, UpstreamError) =
             switch failure {
             case .notSent(let error): (.elsewhere, error)
-            case .noResponse(let error): (.unclear, error)
+            case .noResponse(let error, _): (.unclear, error)
             }
         if Self.certificateAlerts.contains(where: { error.detail.contains($0) }) {
             self.init(

@@ -133,7 +133,7 @@ public struct KubernetesProblem: Equatable, Sendable {
         let (effect, error): (Effect, UpstreamError) =
             switch failure {
             case .notSent(let error): (.refused, error)
-            case .noResponse(let error): (.unclear, error)
+            case .noResponse(let error, _): (.unclear, error)
             }
         let kind: SharedStoreFailure.Kind =
             switch error.kind {

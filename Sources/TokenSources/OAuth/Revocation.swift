@@ -79,7 +79,7 @@ extension TokenEndpoint {
     private func outcome(_ reply: BlockingRequest.Outcome, hiding secrets: [String], isOwn: Bool) -> RevocationOutcome {
         switch reply {
         case .failure(.notSent(let error)): return .unreachable("revocation: \(error.detail)")
-        case .failure(.noResponse(let error)): return .unavailable("revocation: \(error.detail)")
+        case .failure(.noResponse(let error, _)): return .unavailable("revocation: \(error.detail)")
         case .success(let response):
             let answer = TokenAnswer(response, of: "revocation", configuration, hiding: secrets)
             let isSuccess = (200..<300).contains(response.status)

@@ -100,8 +100,10 @@ public final class TokenEndpoint: Sendable {
         switch sent.reply {
         case .failure(let failure):
             let failed = EndpointFailure(failure, of: "token endpoint")
-            if case .unavailable(let reason, _, let isTimeout) = failed, purpose.spends {
-                return TokenReply(.lost(reason: reason, isTimeout: isTimeout))
+            if case .noResponse(let error, let part) = failure, purpose.spends {
+                return TokenReply(
+                    .lost(reason: failed.reason, response: part, isTimeout: error.kind == .timeout)
+                )
             }
             return TokenReply(failed.outcome)
         case .success(let response):
@@ -243,7 +245,7 @@ public final class TokenEndpoint: Sendable {
         let (status, reason): (Int?, String?) =
             switch reply {
             case .success(let response): (response.status, nil)
-            case .failure(.notSent(let error)), .failure(.noResponse(let error)): (nil, error.detail)
+            case .failure(.notSent(let error)), .failure(.noResponse(let error, _)): (nil, error.detail)
             }
         services.observe(
             TokenRequestRecord(

@@ -31,7 +31,8 @@ public enum EndpointFailure: Error, Equatable, Sendable {
         switch failure {
         case .notSent(let error):
             self = .unreachable("\(what): \(error.explained)", isTimeout: error.kind == .timeout)
-        case .noResponse(let error): self = .unavailable("\(what): \(error.detail)", isTimeout: error.kind == .timeout)
+        case .noResponse(let error, _):
+            self = .unavailable("\(what): \(error.detail)", isTimeout: error.kind == .timeout)
         }
     }
 

@@ -52,6 +52,9 @@ struct TokenCommand: ParsableCommand {
         let access = try SessionAccess(loaded)
         let token = try usableToken(access, seconds: Int(least.components.seconds))
         let status = access.session.status
+        if let loss = status.lostAnswer {
+            Output.error("squire: \(loss): the API may have replaced this token, and refuse it")
+        }
         switch format {
         case .raw: Output.line(token.value)
         case .header: Output.line(Self.header(token, access.loaded.configuration.session))

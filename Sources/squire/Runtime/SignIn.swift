@@ -80,7 +80,7 @@ struct SignIn {
         _ what: String
     ) throws -> BlockingRequest.Response {
         switch requests.send("POST", path, token: nil, body: .object(body), timeout: timeout) {
-        case .failure(.notSent(let error)), .failure(.noResponse(let error)):
+        case .failure(.notSent(let error)), .failure(.noResponse(let error, _)):
             throw ExitFailure.unreachable("squire: the API cannot be reached: \(error.explained)")
         case .success(let response):
             let isRefusal = (400..<500).contains(response.status) && !Self.temporary.contains(response.status)

@@ -59,7 +59,7 @@ struct SignOut {
     private func call(_ path: String, _ token: Token) -> Outcome {
         let timeout = configuration.session.timeout ?? .seconds(30)
         switch SessionRequests(configuration).send("POST", path, token: token, timeout: timeout) {
-        case .failure(.notSent(let error)), .failure(.noResponse(let error)):
+        case .failure(.notSent(let error)), .failure(.noResponse(let error, _)):
             return .failed(.unreachable(reason: error.explained))
         case .success(let response) where (200..<300).contains(response.status): return .ended
         case .success(let response) where response.status == 401: return .rejected

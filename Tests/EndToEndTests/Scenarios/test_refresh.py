@@ -1,5 +1,5 @@
 """The token's life: refused, refreshed, sent again; once, for everyone."""
-import fcntl, hashlib, select, subprocess, threading, time
+import fcntl, hashlib, re, select, stat, subprocess, threading, time
 from harness import *
 
 
@@ -166,6 +166,33 @@ class Refresh(Scenario):
         squire, upstream = self.proxied(respond, token=old)
         self.assertEqual(self.fetch(squire).status, 200)
         self.assertEqual([r.token for r in self.refreshes(upstream)], [old, old])
+
+    def test_what_came_of_a_cut_answer_is_kept(self):
+        """The token can be read in it, and whoever reads it need not log in."""
+        old, new = jwt(jti="old"), jwt(jti="new")
+        whole = token_reply(new)
+        head, body = whole.split(b"\r\n\r\n", 1)
+        cut = re.sub(rb"Content-Length: \d+", b"Content-Length: %d" % (len(body) + 1), head) + b"\r\n\r\n" + body
+
+        def respond(request):
+            return (cut, "close") if request.target == "/api/customers/refresh" else reply(401, b"refused")
+
+        squire, upstream = self.proxied(respond, token=old)
+        self.assertEqual(self.fetch(squire).status, 401)
+        kept = self.session_file.with_name(f"{self.session_file.name}.answer")
+        self.assertEqual(kept.read_bytes(), body)
+        self.assertEqual(stat.S_IMODE(kept.stat().st_mode), 0o600)
+        squire.wait_for_text(f"what came is kept in {kept}")
+        self.assertNotIn(new, squire.text())
+
+    def test_token_that_may_be_replaced_is_printed_with_a_word(self):
+        old = jwt()
+        config = self.config(self.upstream(lambda request: None).url, profile="profile: menu\n")
+        self.save_token(old, config)
+        self.command("token", "--config", config, "--min-ttl", "2h", code=75)
+        said = self.command("token", "--config", config)
+        self.assertEqual(said.stdout, f"{old}\n")
+        self.assertRegex(said.stderr, r"^squire: The answer to the refresh of .* was lost \(")
 
     def test_second_refusal_is_the_clients(self):
         squire, upstream = self.proxied(lambda r: token_reply(jwt(jti="new")) if "refresh" in r.target else reply(401, b"no"), token=jwt())
