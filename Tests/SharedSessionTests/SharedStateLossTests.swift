@@ -110,6 +110,14 @@ import Testing
         #expect(machine.tell(.connected) == [.get])
     }
 
+    /// A claim that it had given up was written late, and the engine lost the one under which it refreshes: both are its own.
+    @Test func whoRefreshesReplacesItsOwnLateClaim() {
+        var machine = Machine.sending()
+        let late = SharedStateTests.view(Self.first, .busy(SharedClaim(id: FleetNames.token(80), by: "A0")), 7)
+        let again = SharedFacts(Self.first, .busy(SharedClaim(id: Self.mine.id, by: "A0", beat: 1)!))
+        #expect(isTold(.record(late), &machine) == [.swap(expecting: late, new: again)])
+    }
+
     @Test func aClaimThatAnotherOneReplacedIsNotToldAgain() {
         var machine = Machine.sending()
         #expect(isTold(.record(SharedStateTests.busy(version: 7)), &machine) == [.say(.takenOver)])

@@ -138,13 +138,16 @@ import Testing
         #expect(machine.tell(.read(.record(there))) == [.adopt(there)])
     }
 
-    /// A logout is told again where the engine went back to the login that it ended; another login is later.
+    /// A logout is told again where the engine went back to the login that it ended; another login is later, also where the
+    /// API has refused it since: a machine may have its successor.
     @Test func anOldLogoutEndsOnlyTheLoginThatItEnded() {
         let (there, end) = (Self.there(era: 1), SharedHolding.ended(SharedStateTests.identity(7, era: 5)))
         for former in [nil, FleetNames.login(3), there.facts.identity.login] {
-            var machine = Self.started(end, Note(former: former))
-            let gives = former != there.facts.identity.login
-            #expect((machine.tell(.read(.record(there))).first == .adopt(there)) == gives)
+            for state in [SharedTokenState.ready, .refused] {
+                var machine = Self.started(end, Note(former: former))
+                let (there, gives) = (Self.there(state, era: 1), former != there.facts.identity.login)
+                #expect((machine.tell(.read(.record(there))).first == .adopt(there)) == gives)
+            }
         }
     }
 

@@ -9,11 +9,14 @@ SETTLING = 20.0
 # How long after that, or after all others have the next token, a dead one may be in use: the watch may be dead, and the value is read besides.
 HEARING = 16.0
 ADOPTING = 1.0
+# How long after etcd stood still the machines may take: each asks again within that.
+RECOVERY = 10.0
 
 
 class Verdict:
-    def __init__(self, fleet):
-        self.fleet, self.api = fleet, fleet.api
+    def __init__(self, fleet, stalls):
+        self.fleet, self.api, self.stalls = fleet, fleet.api, stalls
+        self.unjudged = []          # of rounds in which something stood still, what failed
         self.begun = time.monotonic()
         self.failures, self.lost, self.notes = [], [], []
         self.disturbed = collections.defaultdict(list)  # subject: [[from, to or None, what]]
@@ -203,36 +206,64 @@ class Verdict:
     def quiet(self, watcher, clients, rounds, pause):
         """Rotations while nothing is wrong: one refresh each, everybody is served, and has the next token at once."""
         time.sleep(1)
+        self.stalls.wait(1)
         clients.forget()
         begun = time.monotonic()
         for round in range(rounds):
-            before, token = len(self.api.refreshes), self.agreement()
-            if token is None: return self.fail("the machines do not agree though nothing happens; " + self.describe())
-            self.api.end()
-            # All at once, or one first.
-            machines = self.fleet.machines if round % 2 else self.fleet.machines[round:round + 1]
-            answers = parallel(len(machines), lambda index: machines[index].ask())
-            wrong = collections.Counter(str(getattr(answer, "status", repr(answer))) for answer in answers if getattr(answer, "status", None) != 200)
-            if wrong: self.fail(f"in quiet, {dict(wrong)} of {len(machines)} requests; " + self.describe())
-            if round % 2: self.herds.append(max(getattr(answer, "seconds", 0) for answer in answers))
-            limit = time.monotonic() + 10
-            while (new := self.agreement()) in (None, token) and time.monotonic() < limit: time.sleep(0.01)
-            refreshes = self.api.refreshes[before:]
-            self.rotations += 1
-            if [refresh.outcome for refresh in refreshes] != ["rotated"]: self.fail(f"in quiet, {refreshes} for one rotation; " + self.describe())
-            while (spread := watcher.spread(new) if new else None) is None and time.monotonic() < limit: time.sleep(0.01)
-            if spread is None: self.fail("in quiet, not every machine has the next token within 10 s; " + self.describe())
-            elif spread > ADOPTING: self.fail(f"in quiet, a machine had the next token {spread:.2f} s after the first")
-            parallel(len(self.fleet.machines), lambda index: self.fleet.machines[index].ask())
+            since, failed = time.monotonic(), len(self.failures)
+            if not self.rotate(watcher, round): return
+            self.excuse(since, failed)
             time.sleep(pause())
-        for number, when, status, _ in clients.forget():
-            if status != 200 and when > begun: self.fail(f"in quiet, a client of machine {number} had {status} at {self.at(when)}")
+        for number, when, status, seconds in clients.forget():
+            if status == 200 or when < begun: continue
+            if stalls := self.stalls.during(when - RECOVERY, when + seconds):
+                self.unjudged.append(f"at {self.at(when)}, {', '.join(stalls)}: a client of machine {number} had {status}")
+            else: self.fail(f"in quiet, a client of machine {number} had {status} at {self.at(when)}")
         self.judge_uses()
+
+    def rotate(self, watcher, round):
+        """One of them; False when there is nothing to go on with."""
+        before, token = len(self.api.refreshes), self.agreement()
+        if token is None: return self.fail("the machines do not agree though nothing happens; " + self.describe())
+        self.api.end()
+        # All at once, or one first.
+        machines = self.fleet.machines if round % 2 else self.fleet.machines[round:round + 1]
+        answers = parallel(len(machines), lambda index: machines[index].ask())
+        wrong = collections.Counter(str(getattr(answer, "status", repr(answer))) for answer in answers if getattr(answer, "status", None) != 200)
+        if wrong: self.fail(f"in quiet, {dict(wrong)} of {len(machines)} requests; " + self.describe())
+        if round % 2: self.herds.append(max(getattr(answer, "seconds", 0) for answer in answers))
+        limit = time.monotonic() + 10
+        while (new := self.agreement()) in (None, token) and time.monotonic() < limit: time.sleep(0.01)
+        refreshes = self.api.refreshes[before:]
+        self.rotations += 1
+        if [refresh.outcome for refresh in refreshes] != ["rotated"]: self.fail(f"in quiet, {refreshes} for one rotation; " + self.describe())
+        while (spread := watcher.spread(new) if new else None) is None and time.monotonic() < limit: time.sleep(0.01)
+        if spread is None: self.fail("in quiet, not every machine has the next token within 10 s; " + self.describe())
+        elif spread > ADOPTING: self.fail(f"in quiet, a machine had the next token {spread:.2f} s after the first")
+        parallel(len(self.fleet.machines), lambda index: self.fleet.machines[index].ask())
+        return True
+
+    def excuse(self, since, failed):
+        """What failed since then, while etcd or the computer stood still, is no fault of the machines; they get on as soon as it does."""
+        if len(self.failures) == failed or not (stalls := self.stalls.during(since - RECOVERY, time.monotonic())): return
+        self.unjudged += [f"{', '.join(stalls)}: {text}" for text in self.failures[failed:]]
+        del self.failures[failed:]
+        self.stalls.wait(1)
+        begun = time.monotonic()
+        while (token := self.agreement()) is None or not self.api.is_good(token):
+            if time.monotonic() - begun > RECOVERY and not self.stalls.during(begun, time.monotonic()):
+                return self.fail(f"the machines do not agree {RECOVERY:g} s after it was over; " + self.describe())
+            if time.monotonic() - begun > 60: return
+            self.fleet.machines[0].ask()
+            time.sleep(0.1)
 
     # The end
 
     def finish(self):
         self.judge_uses()
+        self.stalls.stop()
+        # Some of it is the computer's business. Most of it is a verdict without a basis.
+        if len(self.unjudged) > max(40, self.rotations): self.fail(f"{len(self.unjudged)} failures came while something stood still: this computer is too busy to judge")
         for machine in self.fleet.machines:
             if machine.is_up and (code := machine.stop()) != 0: self.fail(f"machine {machine.number} ended with {code}: {machine.text()[-600:]}")
         secrets = [secret for secret in self.api.secrets()]
@@ -257,9 +288,11 @@ class Verdict:
         yield f"slowest adoption in quiet {watcher.slowest * 1000:.0f} ms; slowest of {len(self.fleet.machines)} machines refused at once {max(self.herds, default=0):.2f} s"
         if self.settlings: yield f"agreed after all was mended: slowest {max(self.settlings):.1f} s of {len(self.settlings)}"
         yield f"uses of dead tokens {self.judged_uses}, the latest {self.worst_use:.2f} s after it could be known; logins {len(self.logins)}"
-        yield f"sessions lost {len(self.lost)}, each of them explained; failures {len(self.failures)}"
+        if self.stalls.found: yield f"etcd, the disk or this computer stood still {len(self.stalls.found)} times, the longest for {max(to - since for since, to, _ in self.stalls.found):.1f} s"
+        yield f"sessions lost {len(self.lost)}, each of them explained; not judged, as something stood still {len(self.unjudged)}; failures {len(self.failures)}"
 
     def lines(self):
         for text in self.lost: yield f"  + {text}"
         for text in self.failures[:40]: yield f"  - {text}"
+        for text in self.unjudged[:20]: yield f"  ~ not judged: {text}"
         for text in self.notes[:20]: yield f"      {text}"

@@ -31,6 +31,12 @@ extension SharedState {
         return identity.precedes(view.facts.identity)
     }
 
+    /// The claim of this process that the engine has, whether or not it is pursued.
+    var ownClaim: SharedClaim? {
+        guard let claim = sight.view?.facts.claim, claim.by == me else { return nil }
+        return claim
+    }
+
     /// Whether to check now that the engine still has this machine's claim.
     var mustKeepClaim: Bool {
         guard case .sending(let sending) = phase, sending.hold != .lost else { return false }
@@ -50,7 +56,8 @@ extension SharedState {
             if view.facts.claim?.id == sending.claim.id { return }
             switch identity.order(view.facts.identity) {
             case .behind: new = SharedFacts(identity, .ready)
-            case .same: new = view.facts.state == .ready ? view.facts : nil
+            // Another claim of this process, which it had given up, was written late.
+            case .same: new = view.facts.state == .ready || ownClaim != nil ? view.facts : nil
             case .stands: new = nil
             }
             if new == nil { turn.add(.say(.takenOver)) }

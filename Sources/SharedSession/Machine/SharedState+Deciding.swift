@@ -132,7 +132,8 @@ extension SharedState {
     /// The engine has what this machine holds.
     private mutating func settle(_ view: SharedView, _ turn: inout Turn) {
         guard case .refresh(let since) = wish else {
-            rest(&turn)
+            // The others wait for a claim until its end is written.
+            if let claim = ownClaim { close(claim.id, .released, &turn) } else { rest(&turn) }
             return
         }
         guard view.facts.identity.generation < SharedIdentity.maxCount else {

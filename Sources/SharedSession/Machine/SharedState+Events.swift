@@ -254,13 +254,15 @@ extension SharedState {
                 decide(&turn)
                 return
             }
-            if phase == .idle, case .record(let view) = reading, view.facts.identity == held.identity {
+            // This process's own claim, which it has given up: it was written late, or the engine went back to it.
+            let isLeft = reading.claim?.by == me
+            if phase == .idle, case .record(let view) = reading, view.facts.identity == held.identity, !isLeft {
                 let was = sight.view?.facts.state
                 note(reading, turn.now)
                 if view.facts.state == .refused, was != .refused { turn.add(.refuse(.loginNeeded)) }
                 return
             }
-            if phase == .reading, case .record(let view) = reading, view.facts.claim != nil,
+            if phase == .reading, case .record(let view) = reading, view.facts.claim != nil, !isLeft,
                 view.facts.identity == held.identity
             {
                 // The machine that this one waits for is alive, or another has taken over.
@@ -336,7 +338,11 @@ extension SharedState {
     private mutating func connected(_ turn: inout Turn) {
         link = .connected
         standing?.silentSince = turn.now
-        if isPausing || mustKeepClaim { get(&turn) }
+        if phase == .idle, ownClaim != nil {
+            look(&turn)
+        } else if isPausing || mustKeepClaim {
+            get(&turn)
+        }
     }
 
     private mutating func disconnected() {

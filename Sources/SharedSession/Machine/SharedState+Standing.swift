@@ -18,8 +18,11 @@ extension SharedState {
         let there = view.facts.identity
         guard let identity = held.identity else { return .stands }
         if there == identity { return .same }
-        // Unusable tokens do not replace usable ones.
-        if mayBeUsed(view.facts), held.yields(to: there, note) { return .stands }
+        // Unusable tokens do not replace usable ones. A logout ends no other login than its own, even if the API has
+        // refused that one since, because a machine may have its successor.
+        if mayBeUsed(view.facts) || held.isEnded && view.facts.state == .refused, held.yields(to: there, note) {
+            return .stands
+        }
         switch identity.order(there) {
         case .same: return .same
         case .behind: return .behind

@@ -13,9 +13,10 @@ extension SharedState {
     mutating func rest(_ turn: inout Turn) {
         phase = .idle
         if isPausing { call = .none }
-        guard case .asked = heard, call == .none else { return }
+        guard case .asked(let reading) = heard, call == .none else { return }
         phase = .reading
-        pause(timing.retry.upperBound, &turn)
+        // The others wait for a claim until its end is written.
+        pause(reading.claim?.by == me ? timing.beat : timing.retry.upperBound, &turn)
     }
 
     /// Reads the engine, then decides.

@@ -106,7 +106,7 @@ struct FleetExploration {
 
     /// Heard of what the engine has, and goes on as if it had not.
     private func isDeaf(_ machine: FleetMachine, _ world: FleetWorld) -> Bool {
-        if isCareless(machine, world) { return true }
+        if isCareless(machine, world) || leavesItsClaim(machine, world) { return true }
         guard machine.life == .running, !machine.isCut, machine.engine == .none, machine.local == .none,
             machine.state.phase == .idle || machine.state.isPausing, machine.told == moves.reading(world)
         else { return false }
@@ -114,13 +114,24 @@ struct FleetExploration {
         return machine.state.sight.view != world.record
     }
 
+    /// Knows that the engine has a claim of its own, under which it does nothing, and lets the others wait for it.
+    private func leavesItsClaim(_ machine: FleetMachine, _ world: FleetWorld) -> Bool {
+        guard machine.life == .running, !machine.isCut, machine.state.phase == .idle,
+            let claim = world.record?.facts.claim, claim.by == machine.state.me
+        else { return false }
+        return machine.state.sight.view == world.record || machine.told == moves.reading(world)
+    }
+
     /// Heard that the engine has lost its claim, and leaves it so.
     private func isCareless(_ machine: FleetMachine, _ world: FleetWorld) -> Bool {
         guard machine.life == .running, !machine.isCut, machine.engine == .none,
             case .sending(let sending) = machine.state.phase, sending.hold != .lost,
-            machine.told == moves.reading(world), world.record?.facts.claim == nil,
-            let identity = machine.state.held.identity
+            machine.told == moves.reading(world), let identity = machine.state.held.identity
         else { return false }
+        // Its own, which is not the one under which it refreshes, says as little to the others as none.
+        if let claim = world.record?.facts.claim, claim.by != machine.state.me || claim.id == sending.claim.id {
+            return false
+        }
         guard let there = world.record?.facts.identity else { return true }
         return there == identity || there.precedes(identity)
     }

@@ -190,7 +190,8 @@ extension FleetMoves {
         machine.engine = .none
         let owner = FleetNames.owner(claim.by)
         var other = machines[next.machines[owner.machine]]
-        if owner.machine != number, other.process == owner.process, other.state.claim?.id == claim.id {
+        // Whatever it claimed before: the engine has had nothing else for all that time.
+        if owner.machine != number, other.process == owner.process, other.state.claim != nil {
             other.isLate = true
             next.machines[owner.machine] = machines.number(other)
         }
@@ -212,10 +213,18 @@ extension FleetMoves {
         if fleet.omission == .silence || fleet.omission == .comparison { return true }
         let owner = FleetNames.owner(claim.by)
         let holder = machines[world.machines[owner.machine]]
-        if holder.life == .running, holder.process == owner.process, !holder.isCut, pursues(holder.state, claim.id) {
+        if holder.life == .running, holder.process == owner.process, !holder.isCut,
+            pursues(holder.state, claim.id) || keepsClaim(holder.state)
+        {
             return false
         }
         return fleet.isSlow || !world.messages.contains { $0.claim == claim.id && $0.isRequest }
+    }
+
+    /// Each beat of a machine that refreshes meets any other claim of its own, and replaces it, long before that is silent.
+    private func keepsClaim(_ state: SharedState) -> Bool {
+        guard case .sending(let sending) = state.phase else { return false }
+        return sending.hold != .lost
     }
 
     private func pursues(_ state: SharedState, _ claim: SharedID) -> Bool {
