@@ -75,7 +75,9 @@ extension RunningProxy {
             let distance = seconds > 0 ? "in \(seconds) s" : "\(seconds.magnitude) s ago"
             lines.append("expires     \(distance), \(LocalTime.text(at, now: now))")
         }
-        if let refreshes = session["refreshes"]?.integer, word != SessionStatus.State.unused.rawValue { lines.append("refreshes   \(refreshes)") }
+        if let refreshes = session["refreshes"]?.integer, word != SessionStatus.State.unused.rawValue {
+            lines.append("refreshes   \(refreshes)")
+        }
         for (index, line) in (shared?.lines ?? []).enumerated() {
             lines.append((index == 0 ? "shared      " : "            ") + ControlCharacters.escaped(line))
         }
