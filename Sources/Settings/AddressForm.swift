@@ -36,7 +36,7 @@ enum AddressForm {
         case .tcp?: return nil
         case nil: break
         }
-        return "\(form), not \"\(text)\"" + (nearest(to: text).map { ": did you mean \($0)?" } ?? "")
+        return "\(form), not \"\(text)\"" + Suggestion.question(nearest(to: text))
     }
 
     /// Why an address with an absolute path cannot be used, as the rest of a sentence that begins with the setting's

@@ -60,7 +60,7 @@ public struct ConfigurationOverrides: Sendable {
                 && !name.hasPrefix("SQUIRE_TEST_")
         }
         return unknown.sorted().map { name in
-            let hint = Spelling.nearest(to: name, among: variables).map { ": did you mean \($0)?" } ?? ""
+            let hint = Suggestion.question(Spelling.nearest(to: name, among: variables))
             return "the variable \(name) means nothing here\(hint)"
         }
     }

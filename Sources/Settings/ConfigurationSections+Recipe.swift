@@ -56,8 +56,8 @@ extension ConfigurationSections {
         return RegisteredMethod.problem(name) == nil ? name : nil
     }
 
-    func pointer(_ map: MapReader, _ key: String) -> String? {
-        let expected = "a JSON Pointer that starts with /, such as /data/token/value"
+    func pointer(_ map: MapReader, _ key: String, suchAs example: String? = "/data/token/value") -> String? {
+        let expected = "a JSON Pointer that starts with /" + (example.map { ", such as \($0)" } ?? "")
         return map.value(key, expected, meant: Suggestion.pointer) { $0.hasPrefix("/") ? $0 : nil }
     }
 

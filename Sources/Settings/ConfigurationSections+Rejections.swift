@@ -25,9 +25,7 @@ extension ConfigurationSections {
             if !map.has("status") { issues.add("\(name) needs a status", at: element) }
             return nil
         }
-        let pointer = map.value("pointer", "a JSON Pointer that starts with /", meant: Suggestion.pointer) {
-            $0.hasPrefix("/") ? $0 : nil
-        }
+        let pointer = pointer(map, "pointer", suchAs: nil)
         let challenge = map.value("www-authenticate", "a part of that field") { $0.isEmpty ? nil : $0 }
         guard let pointer else {
             if map.has("pointer") { return nil }

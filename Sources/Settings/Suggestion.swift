@@ -6,7 +6,7 @@ import Support
 /// value that would be refused, too. The results are shown to people, and never used instead of what they wrote.
 public enum Suggestion {
     /// The end of a message: a colon and the question.
-    static func question(_ meant: String?) -> String { meant.map { ": did you mean \($0)?" } ?? "" }
+    public static func question(_ meant: String?) -> String { meant.map { ": did you mean \($0)?" } ?? "" }
 
     // MARK: Quantities
 

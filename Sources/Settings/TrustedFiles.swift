@@ -19,6 +19,9 @@ struct TrustedFiles {
         var digest: String
         /// For messages.
         var parts = ConfigurationParts(digests: [:])
+
+        /// Whether it is the same state of the same file.
+        func isSame(as other: Entry) -> Bool { path == other.path && digest == other.digest }
     }
 
     init(directory: String) {
@@ -29,9 +32,7 @@ struct TrustedFiles {
         Hexadecimal.text(try SHA256.hash(Array(text.utf8)))
     }
 
-    func contains(_ entry: Entry) -> Bool {
-        entries.contains { $0.path == entry.path && $0.digest == entry.digest }
-    }
+    func contains(_ entry: Entry) -> Bool { entries.contains(where: entry.isSame) }
 
     /// What differs from the state of the file that was last named or confirmed, for people; nil if there was none, or
     /// an older version stored nothing about it.
@@ -73,7 +74,7 @@ struct TrustedFiles {
     @discardableResult
     func add(_ entry: Entry) -> Bool {
         let old = entries
-        if old.contains(where: { $0.path == entry.path && $0.digest == entry.digest }) { return true }
+        if old.contains(where: entry.isSame) { return true }
         let all = (old.filter { $0.path != entry.path } + [entry]).suffix(Self.maximumEntries)
         let document = JSONValue.object([
             .init("version", .integer(1)),

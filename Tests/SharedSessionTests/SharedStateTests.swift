@@ -47,7 +47,7 @@ import Testing
             final class Names { var last = 0 }
             let names = Names()
             names.last = drawn
-            let chance = SharedChance(
+            let randomness = SharedRandomness(
                 id: {
                     names.last += 1
                     return FleetNames.token(49 + names.last)
@@ -55,7 +55,7 @@ import Testing
                 fraction: { 0.5 }
             )
             defer { drawn = names.last }
-            return state.handle(event, at: now, chance: chance)
+            return state.handle(event, at: now, randomness: randomness)
         }
 
         /// As after a start that found `first`.
@@ -136,51 +136,6 @@ import Testing
         _ = machine.tell(.refreshWanted)
         let late = Self.view(Self.first, .busy(SharedClaim(id: FleetNames.token(80), by: "A0")), 2)
         #expect(machine.tell(.read(.record(late))).first == .say(.takesOver(from: "A0")))
-    }
-
-    /// Whether the engine took the claim was not known, and the machine gave it up: the others wait for its end.
-    @Test func endsAClaimThatItGaveUp() {
-        var machine = Machine.settled()
-        _ = machine.tell(.refreshWanted)
-        _ = machine.tell(.read(.record(Self.view())))
-        #expect(machine.tell(.swapped(.unclear)) == [.get])
-        #expect(machine.tell(.read(nil)) == [.refuse(.unreachable)])
-        let claim = SharedClaim(id: FleetNames.token(50), by: "A0")
-        let late = Self.view(Self.first, .busy(claim), 2)
-        #expect(machine.tell(.watched(.record(late))) == [.get])
-        let end = SharedFacts(Self.first, .ready, ended: claim.id)
-        #expect(machine.tell(.read(.record(late))) == [.swap(expecting: late, new: end)])
-        #expect(machine.tell(.swapped(.written(version: 3))).isEmpty)
-        #expect(machine.state.isIdle)
-    }
-
-    /// The watch told it while the machine asked for it in vain, and does not tell it again.
-    @Test func endsAClaimThatItHeardOfWhileItAsked() {
-        var machine = Machine.settled()
-        _ = machine.tell(.refreshWanted)
-        _ = machine.tell(.read(.record(Self.view())))
-        let late = Self.view(Self.first, .busy(SharedClaim(id: FleetNames.token(50), by: "A0")), 2)
-        _ = machine.tell(.watched(.record(late)))
-        _ = machine.tell(.swapped(.unclear))
-        _ = machine.tell(.read(nil))
-        #expect(machine.state.wakeAt == 2 * Self.second)
-        #expect(machine.tell(.time, at: 2) == [.get])
-        #expect(machine.tell(.read(.record(late))).contains { if case .swap = $0 { true } else { false } })
-    }
-
-    /// It could not end its claim for so long that it gave that up: it does so when it reaches the engine again.
-    @Test func endsItsClaimWhenTheEngineIsBack() {
-        var machine = Machine.sending()
-        _ = machine.tell(.answered(.nothing))
-        _ = machine.tell(.swapped(.failed))
-        _ = machine.tell(.disconnected)
-        _ = machine.tell(.time, at: 41)
-        _ = machine.tell(.read(nil), at: 41)
-        #expect(machine.state.isIdle)
-        #expect(machine.tell(.connected) == [.get])
-        let busy = Self.view(Self.first, .busy(SharedClaim(id: FleetNames.token(50), by: "A0")), 2)
-        let end = SharedFacts(Self.first, .ready, ended: FleetNames.token(50))
-        #expect(machine.tell(.read(.record(busy))) == [.swap(expecting: busy, new: end)])
     }
 
     @Test func beats() {

@@ -21,8 +21,8 @@ final class KubernetesClient: StoreClient {
 
     private struct State: Sendable {
         var isStopped = false
-        /// Nothing is sent before that time of `MonotonicClock`, in nanoseconds.
-        var quietUntil: UInt64 = 0
+        /// Nothing is sent before that time of `MonotonicClock`, in nanoseconds, for that reason.
+        var quiet: (until: UInt64, because: SharedStoreFailure)?
         /// The `uid` of the Secret at the last read.
         var uid: String?
     }
@@ -71,6 +71,17 @@ final class KubernetesClient: StoreClient {
     func remove(expecting: StoredValue) -> SwapOutcome {
         guard let revision = KubernetesRevision(expecting.revision) else { return Self.foreign }
         return outcome(of: .patch, requests.remove(revision, expecting.bytes), expecting, nil)
+    }
+
+    /// Writes another value without effect: a patch whose tests fail would be rejected before the server has examined
+    /// whether it would accept a value.
+    func probe(_ value: StoredValue) -> SwapOutcome {
+        guard let revision = KubernetesRevision(value.revision) else { return Self.foreign }
+        let bytes = value.bytes + [0x20]
+        switch outcome(of: .probe, requests.replace(revision, value.bytes, by: bytes), value, bytes) {
+        case .written: return .conflict(value)
+        case let other: return other
+        }
     }
 
     private static let foreign = SwapOutcome.failed(
@@ -176,25 +187,25 @@ final class KubernetesClient: StoreClient {
         case .success(let token):
             let answer = send(call, body, token)
             guard case .problem(let problem) = answer, problem.effect == .staleToken else { return answer }
-            guard case .success(let newer) = bearer(), newer != token else { return answer }
+            guard case .success(let newer) = bearer(), newer != token else {
+                return .problem(problem.naming(tokenFile: options.tokenFile))
+            }
             return send(call, body, newer)
         }
     }
 
     private func send(_ call: KubernetesProblem.Call, _ body: [UInt8]?, _ token: String?) -> Answer {
         let now = MonotonicClock.now()
-        let (isStopped, quietUntil) = state.with { ($0.isStopped, $0.quietUntil) }
+        let (isStopped, quiet) = state.with { ($0.isStopped, $0.quiet) }
         if isStopped { return .problem(KubernetesProblem(.refused, .stopped)) }
-        guard now >= quietUntil else {
-            let failure = SharedStoreFailure(.unavailable, "the API server wants to be left alone for a moment")
-            return .problem(KubernetesProblem(.refused, failure))
-        }
+        if let quiet, now < quiet.until { return .problem(KubernetesProblem(.refused, quiet.because)) }
         do throws(BlockingRequest.Failure) {
             let path =
                 switch call {
                 case .list, .watch: requests.list
                 case .create: requests.collection
                 case .patch: requests.object
+                case .probe: requests.dryRun
                 }
             let response = try request(call, path, body, token).perform(settings)
             guard response.status == 200 || response.status == 201 else {
@@ -211,7 +222,7 @@ final class KubernetesClient: StoreClient {
         if let seconds = problem.pause {
             let pause = Duration.seconds(min(seconds, Self.longestPause))
             let end = MonotonicClock.now().adding(saturating: pause.nanoseconds)
-            state.with { $0.quietUntil = max($0.quietUntil, end) }
+            state.with { $0.quiet = (max($0.quiet?.until ?? 0, end), problem.failure) }
         }
         return problem
     }
@@ -226,7 +237,7 @@ final class KubernetesClient: StoreClient {
             switch call {
             case .list, .watch: ("GET", nil)
             case .create: ("POST", "application/json")
-            case .patch: ("PATCH", "application/json-patch+json")
+            case .patch, .probe: ("PATCH", "application/json-patch+json")
             }
         var fields = [("Accept", "application/json"), ("User-Agent", "squire")]
         if let type { fields.append(("Content-Type", type)) }

@@ -16,9 +16,14 @@ public struct KubernetesProblem: Equatable, Sendable {
         case unclear
     }
 
-    /// The verb of the request, which a role must grant.
+    /// The request.
     public enum Call: String, CaseIterable, Sendable {
         case list, watch, create, patch
+        /// A patch without effect.
+        case probe
+
+        /// The verb, as roles name it.
+        var verb: String { self == .probe ? Call.patch.rawValue : rawValue }
     }
 
     public var effect: Effect
@@ -58,7 +63,7 @@ public struct KubernetesProblem: Equatable, Sendable {
                 "Is the token of this cluster, and not expired? A client certificate must be signed by its authority."
             )
         case 403: self = Self.forbidden(call, isTerminating: Self.causes(object).contains("NamespaceTerminating"))
-        case 404 where call == .patch && reason == "NotFound":
+        case 404 where [.patch, .probe].contains(call) && reason == "NotFound":
             self.init(.mismatch, .unavailable, "the Secret is not there any more")
         case 404 where call == .create && object["details"]?["kind"] == .string("namespaces"):
             self.init(.refused, .configuration, "there is no such namespace", "Make it, or give another one.")
@@ -69,7 +74,13 @@ public struct KubernetesProblem: Equatable, Sendable {
                 "there is no Kubernetes API at this address",
                 "Is the URL right? kubectl cluster-info shows it."
             )
-        case 409: self.init(.mismatch, .unavailable, "others write the Secret all the time\(shown)")
+        case 409:
+            self.init(
+                .mismatch,
+                .unavailable,
+                "others write the Secret all the time\(shown)",
+                "kubectl get secret NAME -o yaml --show-managed-fields names who writes it: nobody but Squire should."
+            )
         case 422:
             self.init(
                 .mismatch,
@@ -85,9 +96,27 @@ public struct KubernetesProblem: Equatable, Sendable {
                 "It is asked less often by itself until that passes."
             )
             pause = object["details"]?["retryAfterSeconds"]?.integer.flatMap { $0 > 0 ? $0 : nil }
-        case 400, 405, 406, 411, 413, 414, 415, 431:
+        case 413:
+            self.init(
+                .refused,
+                .configuration,
+                "the API server, or a proxy before it, does not take a request of this size: status 413",
+                "Raise that limit: a request, with the former record and the new one, has at most 180 KiB."
+            )
+        // A webhook that cannot do without effects. What it would say of a real write is not known.
+        case 400 where call == .probe:
+            self.init(.unclear, .configuration, "the API server does not examine a write without effect\(shown)")
+        case 400, 405, 406, 411, 414, 415, 431:
             self.init(.refused, .configuration, "the API server refused the request with status \(status)\(shown)")
-        case 408, 500...599:
+        case 500:
+            self.init(
+                .unclear,
+                .unavailable,
+                "the API server cannot serve now: status 500\(shown)",
+                "If that stays, look at its log, and at the webhooks that it asks about secrets: "
+                    + "kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations"
+            )
+        case 408, 501...599:
             self.init(.unclear, .unavailable, "the API server cannot serve now: status \(status)\(shown)")
         case 0, 410: self.init(.unclear, .unavailable, "the API server ended the watch\(shown)")
         default:
@@ -114,6 +143,15 @@ public struct KubernetesProblem: Equatable, Sendable {
         self.init(effect, kind, "\(server) does not answer: \(error.detail)", error.advice)
     }
 
+    /// Names the file whose token the server does not accept.
+    func naming(tokenFile: String?) -> KubernetesProblem {
+        guard let tokenFile else { return self }
+        var other = self
+        other.failure.advice =
+            "Is the token in \(tokenFile) of this cluster, and not expired? The file is read again for each request."
+        return other
+    }
+
     static let damaged = KubernetesProblem(
         .unclear,
         .damaged,
@@ -129,7 +167,7 @@ public struct KubernetesProblem: Equatable, Sendable {
                 "Give session.shared another one: kubernetes.namespace."
             )
         }
-        let detail = "the service account may not \(call.rawValue) the Secret, or a quota or a policy forbids it"
+        let detail = "the service account may not \(call.verb) the Secret, or a quota or a policy forbids it"
         let advice =
             call == .create
             ? "Make the Secret beforehand (kubectl create secret generic NAME), or grant create on secrets: "

@@ -18,6 +18,8 @@ struct KubernetesRequests: Sendable {
 
     var collection: String { "/api/v1/namespaces/\(namespace)/secrets" }
     var object: String { "\(collection)/\(secret)" }
+    /// The server examines a request to here like any other, and changes nothing.
+    var dryRun: String { "\(object)?dryRun=All" }
 
     /// Reads the Secret as a list of one, because a single Secret does not say where a watch continues. Without
     /// `resourceVersion`, so that the read is the latest.

@@ -4,22 +4,22 @@ import Platform
 /// This machine's claim, and those of others.
 extension SharedState {
     /// The other machine that may be refreshing that token set, as far as is known.
-    func standing(on identity: SharedIdentity) -> Standing? {
-        standing.flatMap { $0.identity == identity ? $0 : nil }
+    func rivalClaim(on identity: SharedIdentity) -> RivalClaim? {
+        rivalClaim.flatMap { $0.identity == identity ? $0 : nil }
     }
 
     /// The same, or nil if that machine has been silent for longer than `timing.takeover`.
-    func rival(on identity: SharedIdentity, _ now: Int64) -> Standing? {
-        guard let standing = standing(on: identity) else { return nil }
-        guard let since = standing.silentSince else { return standing }
-        return now.subtracting(saturating: since) < timing.takeover ? standing : nil
+    func activeRival(on identity: SharedIdentity, _ now: Int64) -> RivalClaim? {
+        guard let rival = rivalClaim(on: identity) else { return nil }
+        guard let since = rival.silentSince else { return rival }
+        return now.subtracting(saturating: since) < timing.takeover ? rival : nil
     }
 
     /// Returns true unless the watch has reported that another machine claimed the same tokens, in a record that the
     /// engine lost before it took this machine's claim, or that it has refreshed them. In that case takes the claim
     /// back; nothing has been sent under it yet.
     mutating func isAlone(_ claiming: Claiming, _ turn: inout Turn) -> Bool {
-        guard let identity = held.identity, rival(on: identity, turn.now) != nil || isReplaced(identity) else {
+        guard let identity = held.identity, activeRival(on: identity, turn.now) != nil || isReplaced(identity) else {
             return true
         }
         close(claiming.claim.id, .released, &turn)
@@ -27,7 +27,7 @@ extension SharedState {
     }
 
     private func isReplaced(_ identity: SharedIdentity) -> Bool {
-        guard case .told(.record(let view)) = heard else { return false }
+        guard case .unread(.record(let view)) = pendingReport else { return false }
         return identity.precedes(view.facts.identity)
     }
 
@@ -118,8 +118,9 @@ extension SharedState {
         let state: SharedTokenState =
             switch closing.ending {
             case .refused: .refused
-            case .released: rival(on: identity, turn.now).map { .busy($0.claim) } ?? .ready
+            case .released: activeRival(on: identity, turn.now).map { .busy($0.claim) } ?? .ready
             }
+        guard writesAgain(&turn) else { return }
         swap(SharedFacts(identity, state, ended: closing.claim), &turn)
     }
 
@@ -127,7 +128,7 @@ extension SharedState {
     private func ending(_ closing: Closing) -> SharedIdentity? {
         let facts = sight.view?.facts
         if let facts, facts.claim?.id == closing.claim { return facts.identity }
-        guard case .tokens(let identity) = held, identity == closing.identity, standing(on: identity) == nil else {
+        guard case .tokens(let identity) = held, identity == closing.identity, rivalClaim(on: identity) == nil else {
             return nil
         }
         guard let facts else { return sight == .absent ? identity : nil }

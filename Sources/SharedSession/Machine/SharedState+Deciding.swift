@@ -15,6 +15,7 @@ extension SharedState {
                 decide(&turn)
                 return
             }
+            unclearSince = nil
             guard mayGoOn(claiming, &turn), isAlone(claiming, &turn) else { return }
             phase = .preparing(claiming)
             turn.add(.prepare)
@@ -33,7 +34,13 @@ extension SharedState {
         case .reading, .claiming, .checking:
             if enrols(&turn) { return }
             if wish.isForOthers { refuse(withoutEngine, &turn) }
-            if isAhead { owe(&turn) } else { rest(&turn) }
+            if isAhead {
+                owe(&turn)
+            } else if let claim = ownClaim {
+                close(claim.id, .released, &turn)
+            } else {
+                rest(&turn)
+            }
         case .preparing, .sending, .saving: break
         case .sharing(let sharing):
             begin(sharing, &turn)
@@ -68,7 +75,7 @@ extension SharedState {
     private var isAhead: Bool {
         if note.weight == .wish { return true }
         guard case .record(let view) = sight else { return false }
-        return standing(of: view) == .behind
+        return comparison(with: view) == .behind
     }
 
     /// Shares what is held as soon as the engine can be reached.
@@ -87,7 +94,7 @@ extension SharedState {
             if wish.isForOthers { refuse(.unreadable(obstacle), &turn) }
             rest(&turn)
         case .absent:
-            if enrols(&turn) || joins(&turn) || takesLost(&turn) { return }
+            if enrols(&turn) || joins(&turn) || takesLostReport(&turn) { return }
             guard held != .nothing else {
                 if wish.isRefresh { refuse(.loginNeeded, &turn) }
                 rest(&turn)
@@ -96,13 +103,13 @@ extension SharedState {
             heal(&turn)
         case .record(let view):
             let identity = view.facts.identity
-            if enrols(&turn) || takesLost(&turn) { return }
+            if enrols(&turn) || takesLostReport(&turn) { return }
             // The engine already has a session, which wins.
             if case .join = wish { wish = .nothing }
-            let standing = standing(of: view)
-            if standing == .behind {
+            let comparison = comparison(with: view)
+            if comparison == .behind {
                 heal(&turn)
-            } else if standing == .isToGiveWay, renews(&turn) {
+            } else if comparison == .isToGiveWay, renews(&turn) {
                 return
             } else if view.facts.state == .none {
                 forget(identity, &turn)
@@ -116,9 +123,9 @@ extension SharedState {
 
     /// The engine has lost what the watch told in between: that is taken, and put back by the next look. What is held is
     /// older, and whoever refreshes it spends a dead token. True if there is such a thing.
-    private mutating func takesLost(_ turn: inout Turn) -> Bool {
-        let lost = lostNews
-        overheard = nil
+    private mutating func takesLostReport(_ turn: inout Turn) -> Bool {
+        let lost = lostReport
+        newestReport = nil
         guard let view = lost else { return false }
         if view.facts.state == .none { forget(view.facts.identity, &turn) } else { adopt(view, &turn) }
         // The watch may have told already that the engine lost it: nothing else would wake this machine.
@@ -146,11 +153,11 @@ extension SharedState {
             refuse(.loginNeeded, &turn)
             rest(&turn)
         case .ready, .busy:
-            guard let other = rival(on: view.facts.identity, turn.now) else {
+            guard let other = activeRival(on: view.facts.identity, turn.now) else {
                 // This process's own claim, which it has given up, was written late.
-                if let by = view.facts.claim?.by ?? standing(on: view.facts.identity)?.claim.by {
+                if let by = view.facts.claim?.by ?? rivalClaim(on: view.facts.identity)?.claim.by {
                     turn.add(.say(.takesOver(from: by)))
-                    standing = nil
+                    rivalClaim = nil
                 }
                 makeClaim(over: view, &turn)
                 return
@@ -161,7 +168,7 @@ extension SharedState {
                 refuse(.unanswered, &turn)
                 rest(&turn)
             } else {
-                let jitter = 0.5 + min(max(turn.chance.fraction(), 0), 1)
+                let jitter = 0.5 + min(max(turn.randomness.fraction(), 0), 1)
                 let patience = Int64(Double(min(timing.rereading, 1 << 52)) * jitter)
                 pause(min(patience, max(timing.takeover.subtracting(saturating: silence), 1)), &turn)
             }
@@ -174,7 +181,8 @@ extension SharedState {
         case .get, .swap: return
         case .none, .pausing: break
         }
-        let claim = SharedClaim(id: turn.chance.id(), by: me)
+        guard writesAgain(&turn) else { return }
+        let claim = SharedClaim(id: turn.randomness.id(), by: me)
         phase = .claiming(Claiming(claim: claim, since: turn.now))
         swap(view.facts.with(.busy(claim)), &turn)
     }
@@ -249,7 +257,7 @@ extension SharedState {
         case .nothing: nil
         case .ended(let identity): SharedFacts(identity, .none)
         case .tokens(let identity):
-            SharedFacts(identity, rival(on: identity, now).map { .busy($0.claim) } ?? .ready)
+            SharedFacts(identity, activeRival(on: identity, now).map { .busy($0.claim) } ?? .ready)
         }
     }
 
@@ -268,7 +276,7 @@ extension SharedState {
         }
         switch sight {
         case .unknown: get(&turn)
-        case .absent: swap(facts, &turn)
+        case .absent: if writesAgain(&turn) { swap(facts, &turn) }
         case .unreadable(let obstacle):
             if sharing.cause == .joining, obstacle == .otherCustomer {
                 disown(&turn)
@@ -283,9 +291,9 @@ extension SharedState {
             if wish.isForOthers { refuse(.unreadable(obstacle), &turn) }
             rest(&turn)
         case .record(let view):
-            switch standing(of: view) {
+            switch comparison(with: view) {
             case .same: shared(sharing, &turn)
-            case .behind: swap(facts, &turn)
+            case .behind: if writesAgain(&turn) { swap(facts, &turn) }
             case .isToGiveWay where sharing.use == .pending && sharing.cause == .person: insist(&turn)
             case .isToGiveWay where renews(&turn): break
             case .isToGiveWay, .stands:

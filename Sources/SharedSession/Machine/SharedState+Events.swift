@@ -5,7 +5,7 @@ extension SharedState {
     /// The handling of one event: its time, its source of randomness, and the resulting actions.
     struct Turn {
         let now: Int64
-        let chance: SharedChance
+        let randomness: SharedRandomness
         var actions: [Action] = []
 
         mutating func add(_ action: Action) { actions.append(action) }
@@ -13,17 +13,17 @@ extension SharedState {
 
     /// Handles an event, and returns the actions in the order in which to perform them. `now` must be read when the
     /// event is handled, not when it was queued: the process may have been suspended in between.
-    public mutating func handle(_ event: Event, at now: Int64, chance: SharedChance) -> [Action] {
-        var turn = Turn(now: now, chance: chance)
+    public mutating func handle(_ event: Event, at now: Int64, randomness: SharedRandomness) -> [Action] {
+        var turn = Turn(now: now, randomness: randomness)
         switch event {
         case .started: look(&turn)
         case .refreshWanted: wants(.refresh(since: turn.now), &turn)
-        case .loggedIn: wants(.login(id: chance.id(), login: chance.id()), &turn)
-        case .loggedOut: wants(.logout(id: chance.id(), login: chance.id()), &turn)
-        case .joins: wants(.join(id: chance.id(), login: chance.id()), &turn)
+        case .loggedIn: wants(.login(id: randomness.id(), login: randomness.id()), &turn)
+        case .loggedOut: wants(.logout(id: randomness.id(), login: randomness.id()), &turn)
+        case .joins: wants(.join(id: randomness.id(), login: randomness.id()), &turn)
         case .fileChanged(let holding, let note): fileChanged(holding, note, &turn)
         case .overtaken: overtaken()
-        case .barred(let seconds): barred(seconds, &turn)
+        case .issuerPauses(let seconds): issuerPauses(seconds, &turn)
         case .read(let reading): read(reading, &turn)
         case .swapped(let swapped): self.swapped(swapped, &turn)
         case .watched(let reading): watched(reading, &turn)
@@ -34,7 +34,7 @@ extension SharedState {
         case .saved(let saved): self.saved(saved, &turn)
         case .time: time(&turn)
         }
-        heed(&turn)
+        handleReport(&turn)
         return turn.actions
     }
 
@@ -88,14 +88,14 @@ extension SharedState {
         }
     }
 
-    private mutating func barred(_ seconds: Int, _ turn: inout Turn) {
+    private mutating func issuerPauses(_ seconds: Int, _ turn: inout Turn) {
         switch phase {
         case .idle, .reading:
             guard wish.isRefresh else { return }
-            refuse(.barred(seconds: seconds), &turn)
+            refuse(.issuerPauses(seconds: seconds), &turn)
             rest(&turn)
         // Whether the claim is written is not known yet, but nobody waits for it any more.
-        case .claiming: if wish.isRefresh { refuse(.barred(seconds: seconds), &turn) }
+        case .claiming: if wish.isRefresh { refuse(.issuerPauses(seconds: seconds), &turn) }
         // A change in progress continues.
         case .checking, .preparing, .sending, .saving, .sharing, .closing: break
         }
@@ -125,7 +125,7 @@ extension SharedState {
         switch answer {
         case .tokens:
             // `decide` allows a claim only if the counter has room for a successor.
-            guard case .tokens(let parent) = held, let child = parent.child(turn.chance.id()) else {
+            guard case .tokens(let parent) = held, let child = parent.child(turn.randomness.id()) else {
                 refuse(.exhausted, &turn)
                 close(sending.claim.id, .released, &turn)
                 return
@@ -190,13 +190,13 @@ extension SharedState {
         }
         // The answer may be older than what the watch has reported since, so that nothing is written because of it.
         // Tokens newer than the held ones are adopted even so, because the engine may lose them before the next read.
-        if case .told(let newer) = heard, newer != reading, !isNews(reading) {
-            hear(reading, turn.now)
+        if case .unread(let newer) = pendingReport, newer != reading, !isNews(reading) {
+            noteRival(reading, turn.now)
             get(&turn)
             return
         }
         note(reading, turn.now)
-        isAnswered()
+        callSucceeded()
         proceed(&turn)
     }
 
@@ -206,15 +206,16 @@ extension SharedState {
             return
         }
         call = .none
+        unclearSince = swapped == .unclear ? unclearSince ?? turn.now : nil
         switch swapped {
         case .written(let version):
             note(.record(SharedView(new, version: version)), turn.now)
             beaten(new.claim?.id)
-            isAnswered()
+            callSucceeded()
             proceed(&turn)
         case .conflict(let reading):
             note(reading, turn.now)
-            isAnswered()
+            callSucceeded()
             proceed(&turn)
         case .unclear:
             switch phase {
@@ -241,10 +242,10 @@ extension SharedState {
     /// The watch's report may be outdated. Tokens newer than the held ones are adopted, but before anything is written
     /// because of the report, the engine is read again.
     private mutating func watched(_ reading: SharedReading, _ turn: inout Turn) {
-        hear(reading, turn.now)
+        noteRival(reading, turn.now)
         if isOccupied {
-            heard = .told(reading)
-            overhear(reading)
+            pendingReport = .unread(reading)
+            keepNewest(reading)
         }
         switch phase {
         case .idle, .reading:
@@ -272,16 +273,16 @@ extension SharedState {
             if call != .get { look(&turn) }
         case .sharing, .closing:
             if isPausing { get(&turn) }
-        // A change in progress continues; `heed` returns to the report afterwards.
+        // A change in progress continues; `handleReport` returns to the report afterwards.
         case .claiming, .checking, .preparing, .sending, .saving: break
         }
     }
 
     /// Keeps the newest record that is newer than what is held: the engine may have lost it when this machine can look.
-    private mutating func overhear(_ reading: SharedReading) {
+    private mutating func keepNewest(_ reading: SharedReading) {
         guard case .record(let view) = reading, isNews(view) else { return }
-        if let overheard, isNews(overheard), !overheard.facts.identity.precedes(view.facts.identity) { return }
-        overheard = view
+        if let newestReport, isNews(newestReport), !newestReport.facts.identity.precedes(view.facts.identity) { return }
+        newestReport = view
     }
 
     /// Whether the current call or phase would discard the watch's report.
@@ -293,10 +294,10 @@ extension SharedState {
     }
 
     /// Returns to a postponed report of the watch, unless a later call has brought something at least as new.
-    private mutating func heed(_ turn: inout Turn) {
-        guard case .told(let reading) = heard, !isOccupied || mustKeepClaim else { return }
+    private mutating func handleReport(_ turn: inout Turn) {
+        guard case .unread(let reading) = pendingReport, !isOccupied || mustKeepClaim else { return }
         if sight.reading == reading {
-            heard = .nothing
+            pendingReport = .none
             return
         }
         if mustKeepClaim {
@@ -309,20 +310,20 @@ extension SharedState {
     }
 
     /// A call that began after the postponed report has succeeded.
-    private mutating func isAnswered() {
-        if case .asked = heard { heard = .nothing }
+    private mutating func callSucceeded() {
+        if case .asked = pendingReport { pendingReport = .none }
     }
 
-    /// What was overheard, where it is newer than what is held, and the engine has lost it since.
-    var lostNews: SharedView? {
-        guard let overheard, isNews(overheard) else { return nil }
-        guard let there = sight.view?.facts.identity else { return sight == .absent ? overheard : nil }
-        return there.precedes(overheard.facts.identity) ? overheard : nil
+    /// The newest report, if it is newer than what is held, and the engine has lost it since.
+    var lostReport: SharedView? {
+        guard let newestReport, isNews(newestReport) else { return nil }
+        guard let there = sight.view?.facts.identity else { return sight == .absent ? newestReport : nil }
+        return there.precedes(newestReport.facts.identity) ? newestReport : nil
     }
 
     /// A call begins.
-    mutating func isAsked() {
-        if case .told(let reading) = heard { heard = .asked(reading) }
+    mutating func callBegins() {
+        if case .unread(let reading) = pendingReport { pendingReport = .asked(reading) }
     }
 
     private func isNews(_ reading: SharedReading) -> Bool {
@@ -337,7 +338,7 @@ extension SharedState {
 
     private mutating func connected(_ turn: inout Turn) {
         link = .connected
-        standing?.silentSince = turn.now
+        rivalClaim?.silentSince = turn.now
         if phase == .idle, ownClaim != nil {
             look(&turn)
         } else if isPausing || mustKeepClaim {
@@ -347,7 +348,7 @@ extension SharedState {
 
     private mutating func disconnected() {
         link = .lost
-        standing?.silentSince = nil
+        rivalClaim?.silentSince = nil
     }
 
     private mutating func time(_ turn: inout Turn) {

@@ -20,7 +20,7 @@ extension SharedState {
         /// counts.
         case overtaken
         /// The issuer wants no request for that many seconds, as it told another machine. Waiters are told so.
-        case barred(seconds: Int)
+        case issuerPauses(seconds: Int)
 
         /// The answer to `get`. Nil if the read failed.
         case read(SharedReading?)
@@ -106,7 +106,7 @@ extension SharedState {
         /// The engine, or another machine, was too slow. Trying again may help.
         case unanswered
         /// The issuer wants no request for that many seconds.
-        case barred(seconds: Int)
+        case issuerPauses(seconds: Int)
         /// The local file cannot be written.
         case noRoom
         case unreadable(SharedObstacle)
@@ -134,6 +134,8 @@ extension SharedState {
         /// The local file could not be written: the tokens are only in memory and, soon, in the engine.
         case notSaved
         case unreadable(SharedObstacle)
+        /// The engine can be read, and has not said for long of any write whether it was done.
+        case noWriteAnswered
         /// An unexpected or late event.
         case ignored(Event)
     }
@@ -183,9 +185,9 @@ extension SharedState {
     var versions: [UInt64] {
         var versions: [UInt64] = []
         if let view = sight.view { versions.append(view.version) }
-        switch heard {
-        case .told(.record(let view)), .asked(.record(let view)): versions.append(view.version)
-        case .nothing, .told, .asked: break
+        switch pendingReport {
+        case .unread(.record(let view)), .asked(.record(let view)): versions.append(view.version)
+        case .none, .unread, .asked: break
         }
         return versions
     }

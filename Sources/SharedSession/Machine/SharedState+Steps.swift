@@ -12,8 +12,9 @@ extension SharedState {
     /// because the watch does not repeat its report.
     mutating func rest(_ turn: inout Turn) {
         phase = .idle
+        unclearSince = nil
         if isPausing { call = .none }
-        guard case .asked(let reading) = heard, call == .none else { return }
+        guard case .asked(let reading) = pendingReport, call == .none else { return }
         phase = .reading
         // The others wait for a claim until its end is written.
         pause(reading.claim?.by == me ? timing.beat : timing.retry.upperBound, &turn)
@@ -32,14 +33,24 @@ extension SharedState {
         case .none, .pausing: break
         }
         call = .get
-        isAsked()
+        callBegins()
         turn.add(.get)
     }
 
     mutating func swap(_ new: SharedFacts, _ turn: inout Turn) {
         call = .swap(new)
-        isAsked()
+        callBegins()
         turn.add(.swap(expecting: sight.view, new: new))
+    }
+
+    /// Whether to write at once what the engine has not got. If it can be read, and has not said for long of any write
+    /// whether it was done, it is like one that cannot be reached: returns false, and continues with that.
+    mutating func writesAgain(_ turn: inout Turn) -> Bool {
+        guard let since = unclearSince, turn.now.subtracting(saturating: since) >= timing.patience else { return true }
+        unclearSince = nil
+        turn.add(.say(.noWriteAnswered))
+        unreachable(&turn)
+        return false
     }
 
     mutating func pause(_ time: Int64, _ turn: inout Turn) {
@@ -61,11 +72,11 @@ extension SharedState {
             sight = .record(view)
             judge(view.facts)
         }
-        hear(reading, now)
+        noteRival(reading, now)
     }
 
     /// Records which other machine may be refreshing, and since when it has been silent.
-    mutating func hear(_ reading: SharedReading, _ now: Int64) {
+    mutating func noteRival(_ reading: SharedReading, _ now: Int64) {
         // A lost record does not end the claim that it contained.
         guard case .record(let view) = reading else { return }
         let facts = view.facts
@@ -73,12 +84,13 @@ extension SharedState {
             // This machine's own claim, or one that is already known to have ended.
             guard claim.by != me, sight.view?.facts.ended != claim.id else { return }
             // An engine that went back to earlier tokens does not know who refreshes the later ones.
-            if let former = standing, facts.identity.precedes(former.identity) { return }
-            let since = standing?.claim == claim ? standing?.silentSince : now
-            standing = Standing(identity: facts.identity, claim: claim, silentSince: link == .connected ? since : nil)
-        } else if let former = standing, !facts.identity.precedes(former.identity) {
+            if let former = rivalClaim, facts.identity.precedes(former.identity) { return }
+            let since = rivalClaim?.claim == claim ? rivalClaim?.silentSince : now
+            let silentSince = link == .connected ? since : nil
+            rivalClaim = RivalClaim(identity: facts.identity, claim: claim, silentSince: silentSince)
+        } else if let former = rivalClaim, !facts.identity.precedes(former.identity) {
             let isSame = facts.identity == former.identity && facts.state == .ready
-            if !isSame || facts.ended == former.claim.id { standing = nil }
+            if !isSame || facts.ended == former.claim.id { rivalClaim = nil }
         }
     }
 }

@@ -20,11 +20,14 @@ public struct SharedState: Hashable, Sendable {
     /// The engine's value when it was last read or written.
     var sight = Sight.unknown
     /// The latest claim of another machine, whether or not the engine still has it. Nil once its end is known.
-    var standing: Standing?
-    var heard = Heard.nothing
+    var rivalClaim: RivalClaim?
+    var pendingReport = PendingReport.none
     /// The newest record that the watch has told during another call or phase, until the engine's value is decided upon.
-    var overheard: SharedView?
+    var newestReport: SharedView?
     var link = Link.lost
+    /// Since when it has been unknown of one write after another whether it was done; nil if the last one's outcome is
+    /// known.
+    var unclearSince: Int64?
     public internal(set) var held: SharedHolding
     /// More about `held`.
     public internal(set) var note: SharedHolding.Note
@@ -184,7 +187,7 @@ public struct SharedState: Hashable, Sendable {
     }
 
     /// Another machine's claim.
-    struct Standing: Hashable, Sendable {
+    struct RivalClaim: Hashable, Sendable {
         var identity: SharedIdentity
         var claim: SharedClaim
         /// The time since which nothing was heard of it; nil while the watch is not connected.
@@ -192,10 +195,10 @@ public struct SharedState: Hashable, Sendable {
     }
 
     /// The watch's last report during another call or phase.
-    enum Heard: Hashable, Sendable {
-        case nothing
+    enum PendingReport: Hashable, Sendable {
+        case none
         /// No call has begun since. An answer that arrives now may be older than the report.
-        case told(SharedReading)
+        case unread(SharedReading)
         /// A call has begun since. Its answer, or that of a later call, is at least as new.
         case asked(SharedReading)
     }

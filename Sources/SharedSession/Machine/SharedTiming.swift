@@ -34,7 +34,7 @@ public struct SharedTiming: Hashable, Sendable {
 }
 
 /// The machine's sources of randomness. Each call returns another value.
-public struct SharedChance {
+public struct SharedRandomness {
     /// Makes the identifier of a token set, a login or a claim.
     public var id: () -> SharedID
     /// Makes a number from 0 to 1.
@@ -45,7 +45,7 @@ public struct SharedChance {
         self.fraction = fraction
     }
 
-    public static var system: SharedChance {
-        SharedChance(id: { .random() }, fraction: { .random(in: 0...1) })
+    public static var system: SharedRandomness {
+        SharedRandomness(id: { .random() }, fraction: { .random(in: 0...1) })
     }
 }

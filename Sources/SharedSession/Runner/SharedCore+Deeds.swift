@@ -4,7 +4,7 @@ import Platform
 /// Feeds events to the protocol's machine, and turns its actions into effects.
 extension SharedCore {
     mutating func handle(_ event: SharedState.Event, _ now: Int64) -> [Effect] {
-        let actions = machine.handle(event, at: now, chance: .system)
+        let actions = machine.handle(event, at: now, randomness: .system)
         if machine.isClaiming { noteDoubt(actions) }
         var effects: [Effect] = []
         for action in actions { effects += obey(action, now) }
@@ -14,20 +14,20 @@ extension SharedCore {
     }
 
     /// Records that the issuer asked another machine for a pause a moment ago, and keeps to it.
-    mutating func heedBar(_ reading: SharedReading, _ now: Int64) -> [Effect] {
+    mutating func adoptPause(_ reading: SharedReading, _ now: Int64) -> [Effect] {
         guard case .close = touch, case .record(let view) = reading, let seen = machine.seen,
             view.version != seen.version, view.facts.state == .ready, machine.held == .tokens(view.facts.identity),
             let session = values[view.version]?.session, session.ended != values[seen.version]?.session?.ended,
             let seconds = session.retryAfter, seconds > 0
         else { return [] }
-        bar = (view.facts.identity, now.adding(saturating: Int64(seconds) * 1_000_000_000))
-        return handle(.barred(seconds: seconds), now)
+        issuerPause = (view.facts.identity, now.adding(saturating: Int64(seconds) * 1_000_000_000))
+        return handle(.issuerPauses(seconds: seconds), now)
     }
 
     /// For how many seconds the held tokens must not be refreshed; nil if they may be.
-    func barred(_ now: Int64) -> Int? {
-        guard let bar, machine.held == .tokens(bar.of), bar.until > now else { return nil }
-        return Int(bar.until.subtracting(saturating: now) / 1_000_000_000) + 1
+    func pauseLeft(_ now: Int64) -> Int? {
+        guard let issuerPause, machine.held == .tokens(issuerPause.of), issuerPause.until > now else { return nil }
+        return Int(issuerPause.until.subtracting(saturating: now) / 1_000_000_000) + 1
     }
 
     /// When a claim is written: records whether it replaces another machine's claim, under which a refresh may have
@@ -120,7 +120,7 @@ extension SharedCore {
     }
 
     /// Reports that a login or logout elsewhere is later than the one that waits here, by the times in both records.
-    mutating func heedMoment(_ reading: SharedReading, _ now: Int64) -> [Effect] {
+    mutating func reportLaterDeed(_ reading: SharedReading, _ now: Int64) -> [Effect] {
         guard machine.note.weight == .wish, case .record(let view) = reading,
             view.facts.identity.login != machine.held.identity?.login, isInStep,
             let mine = holding.isTokens ? local.signedInAt : local.waitsSince,
@@ -152,7 +152,7 @@ extension SharedCore {
             change = .under(.join)
             return handle(.joins, now)
         case .refresh:
-            if let seconds = barred(now) { return end(.failed(.postponed(seconds: seconds))) }
+            if let seconds = pauseLeft(now) { return end(.failed(.postponed(seconds: seconds))) }
             change = .under(.refresh)
             retryAfter = nil
             return handle(.refreshWanted, now)
@@ -277,13 +277,12 @@ extension SharedCore {
         return (news == .writable ? [.engineIsBack] : []) + tell(news)
     }
 
-    /// Asks an engine that rejected a write whether it still does, because no real write may be due for long. The swap
-    /// expects a value that never existed.
+    /// Asks an engine that rejected a write whether it still does, because no real write may be due for long.
     mutating func probe(_ now: Int64) -> [Effect] {
         guard let due = observations.probeAt, due <= now else { return [] }
         observations.probes(now)
         guard machine.isIdle, let view = machine.seen, let value = values[view.version]?.value else { return [] }
-        return [.probe(expecting: .neverStored(value.revision), bytes: value.bytes)]
+        return [.probe(value)]
     }
 
     mutating func probed(_ outcome: SwapOutcome, now: Int64) -> [Effect] {
@@ -342,11 +341,14 @@ extension SharedCore {
         return [.swap(expecting: expecting.flatMap { values[$0.version]?.value }, bytes: bytes, after: pause)]
     }
 
-    /// The pause before the next swap, in nanoseconds. When many machines write at once, one wins and the others soon
-    /// notice. An engine that reports a conflict for ever must not be asked without a pause.
+    /// How many conflicts in a row cost no pause. When many machines write at once, one wins and the others soon notice.
+    static let freeConflicts = 7
+
+    /// The pause before the next swap, in nanoseconds. An engine that reports a conflict for ever, or gives no answer to
+    /// a write, must not be asked without one.
     static func pause(afterConflicts count: Int) -> Int64 {
-        guard count >= 8 else { return 0 }
-        return Duration.milliseconds(10 << min(count - 8, 7)).wholeNanoseconds
+        guard count > freeConflicts else { return 0 }
+        return Duration.milliseconds(10 << min(count - freeConflicts - 1, 7)).wholeNanoseconds
     }
 }
 

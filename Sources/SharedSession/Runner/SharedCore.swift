@@ -9,11 +9,11 @@ struct SharedCore: Sendable {
         case get
         /// Swap the engine's value after that many nanoseconds.
         case swap(expecting: StoredValue?, bytes: [UInt8], after: Int64)
-        /// Swap with an expected value that never existed, to learn whether the engine accepts writes.
-        case probe(expecting: StoredValue, bytes: [UInt8])
+        /// Learn whether the engine, which has this value, accepts writes.
+        case probe(StoredValue)
         case watch
         /// Hand the item to the session's thread.
-        case put(SharedDesk.Item)
+        case put(SharedQueue.Item)
         case engineIsBack
         case tell(SharedNews)
     }
@@ -81,10 +81,10 @@ struct SharedCore: Sendable {
     /// For how many seconds the issuer wants no request, as it told this machine.
     var retryAfter: Int?
     /// Until when the issuer wants no request for those tokens, as it told another machine.
-    var bar: (of: SharedIdentity, until: Int64)?
+    var issuerPause: (of: SharedIdentity, until: Int64)?
     /// The value that the swap in progress writes.
     var writing: SharedValues.Known?
-    /// How many swaps of the current change have ended in a conflict.
+    /// How many swaps of the current change have ended in a conflict, or without an answer.
     var conflicts = 0
     var observations: SharedObservations
 
@@ -183,26 +183,26 @@ struct SharedCore: Sendable {
         return settled([], now)
     }
 
-    mutating func took(_ event: SharedState.Event, now: Int64) -> [Effect] {
+    mutating func handleAndSettle(_ event: SharedState.Event, now: Int64) -> [Effect] {
         // A login that brought no tokens ends here. The engine's value is then examined as before the login.
         var ended: [Effect] = []
         if event == .saved(.nothing), case .under(.login) = change { ended = end(.settled) }
         return settled(ended + handle(event, now), now)
     }
 
-    mutating func timePassed(now: Int64) -> [Effect] { probe(now) + took(.time, now: now) }
+    mutating func timePassed(now: Int64) -> [Effect] { probe(now) + handleAndSettle(.time, now: now) }
 
     mutating func sent(_ sending: SharedSending, now: Int64) -> [Effect] {
         switch sending {
-        case .tokens: return took(.answered(.tokens), now: now)
-        case .refused: return took(.answered(.refused), now: now)
+        case .tokens: return handleAndSettle(.answered(.tokens), now: now)
+        case .refused: return handleAndSettle(.answered(.refused), now: now)
         case .lost(let lost):
             local.unanswered = lost
-            return took(.answered(.lost), now: now)
+            return handleAndSettle(.answered(.lost), now: now)
         case .nothing(let lost, let seconds):
             if let lost { local.unanswered = lost }
             retryAfter = seconds
-            return took(.answered(.nothing), now: now)
+            return handleAndSettle(.answered(.nothing), now: now)
         }
     }
 
@@ -226,8 +226,8 @@ struct SharedCore: Sendable {
         case .success(let value):
             let back = tell(observations.answered())
             let reading = values.reading(value, own: own)
-            let heeded = heedBar(reading, now) + heedMoment(reading, now)
-            return back + settled(heeded + handle(.read(reading), now), now)
+            let told = adoptPause(reading, now) + reportLaterDeed(reading, now)
+            return back + settled(told + handle(.read(reading), now), now)
         case .failure(let failure):
             return tell(observations.failed(failure)) + settled(handle(.read(nil), now), now)
         }
@@ -248,17 +248,22 @@ struct SharedCore: Sendable {
         case .conflict(let value):
             effects += wrote()
             let reading = values.reading(value, own: own)
-            effects += heedBar(reading, now) + heedMoment(reading, now)
+            effects += adoptPause(reading, now) + reportLaterDeed(reading, now)
             event = .conflict(reading)
         case .unclear(let failure):
-            observations.note(failure)
+            observations.note(unclear: failure)
             event = .unclear
         case .failed(let failure):
             effects += tell(observations.refusedWrite(failure, now))
             event = .failed
         }
         writing = nil
-        if case .conflict = event { conflicts = min(conflicts + 1, 64) }
+        switch event {
+        case .conflict: conflicts = min(conflicts + 1, 64)
+        // Nobody else has won, so that the engine has trouble.
+        case .unclear: conflicts = min(max(conflicts, Self.freeConflicts) + 1, 64)
+        case .written, .failed: break
+        }
         observations.count(event, machine)
         return effects + settled(handle(.swapped(event), now), now)
     }
@@ -272,7 +277,7 @@ struct SharedCore: Sendable {
             return effects + settled(handle(.disconnected, now) + handle(.connected, now), now)
         case .changed(let value):
             let reading = values.reading(value, own: own)
-            let effects = heedBar(reading, now) + heedMoment(reading, now) + handle(.watched(reading), now)
+            let effects = adoptPause(reading, now) + reportLaterDeed(reading, now) + handle(.watched(reading), now)
             if case .record(let view) = reading { touch = .close(view.facts.identity) } else { touch = .connected }
             return settled(effects, now)
         case .lost(let failure):

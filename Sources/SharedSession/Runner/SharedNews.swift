@@ -43,7 +43,7 @@ extension SharedFailure {
         case .unreachable where isReadOnly: self = .readOnly(problem ?? "it refuses what is written")
         case .unreachable: self = .unreachable(problem ?? "no answer")
         case .unanswered: self = .unanswered
-        case .barred(let seconds): self = .postponed(seconds: seconds)
+        case .issuerPauses(let seconds): self = .postponed(seconds: seconds)
         case .noRoom: self = .notWritable
         case .unreadable: self = .unusable(problem ?? "the shared record cannot be used")
         case .loginNeeded: self = .loginNeeded(verdict)

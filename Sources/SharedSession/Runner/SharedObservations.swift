@@ -18,6 +18,8 @@ struct SharedObservations: Sendable {
     private let name: String
     private var link = Link.unknown
     private var failure: SharedStoreFailure?
+    /// Why it is unknown of the last write whether it was done; nil if that is known.
+    private var unclear: SharedStoreFailure?
     /// When the engine is to be asked whether it accepts writes; nil unless it rejected one.
     private(set) var probeAt: Int64?
     /// The claim in the engine's record, and when it was first seen.
@@ -66,6 +68,7 @@ struct SharedObservations: Sendable {
 
     /// The engine compared a value, and has written or would have.
     mutating func wrote() -> SharedNews? {
+        unclear = nil
         guard isReadOnly else { return answered() }
         (failure, link, probeAt) = (nil, .open, nil)
         return .writable
@@ -89,12 +92,21 @@ struct SharedObservations: Sendable {
 
     /// A write failed although reads may succeed. `isOurs` says that the value was not even sent.
     mutating func refusedWrite(_ new: SharedStoreFailure, isOurs: Bool = false, _ now: Int64) -> SharedNews? {
-        let former: SharedStoreFailure?
+        unclear = nil
         switch (link, new.kind) {
         case (.unknown, _), (.lost, _), (_, .unreachable), (_, .stopped): return failed(new)
-        case (.open, _): former = nil
-        case (.readOnly(let refusal), _): former = refusal
+        case (.open, _), (.readOnly, _): return rejectsWrites(new, isOurs: isOurs, now)
         }
+    }
+
+    /// Whether a write was done is unknown.
+    mutating func note(unclear new: SharedStoreFailure) {
+        failure = new
+        if new.kind != .stopped { unclear = new }
+    }
+
+    private mutating func rejectsWrites(_ new: SharedStoreFailure, isOurs: Bool, _ now: Int64) -> SharedNews? {
+        let former: SharedStoreFailure? = if case .readOnly(let refusal) = link { refusal } else { nil }
         (failure, link) = (new, .readOnly(new))
         // The cause is this machine's value, so that asking the engine is of no use.
         probeAt = isOurs ? nil : now.adding(saturating: Self.probeInterval)
@@ -163,6 +175,7 @@ struct SharedObservations: Sendable {
             let reason = problem ?? "it cannot be used"
             defer { toldUnusable = reason }
             return toldUnusable == reason ? nil : .unusable(reason: reason)
+        case .noWriteAnswered: return unclear.flatMap { rejectsWrites($0, isOurs: false, now) }
         // The session reports this itself, and a late event loses nothing.
         case .notSaved, .ignored: return nil
         }

@@ -60,7 +60,7 @@ public final class SharedRunner: SessionSharing {
     private let core: Guarded<SharedCore>
     private let timer = Guarded(Timer())
     private let session = Guarded(Weak())
-    private let desk = SharedDesk()
+    private let queue = SharedQueue()
     private let keys: Guarded<SharedKeyWatch>
     private let keyInterval: Duration
     private let thread = WorkThread(name: "squire-shared")
@@ -119,24 +119,24 @@ public final class SharedRunner: SessionSharing {
     }
 
     public func change(_ wish: SharedWish, from record: SessionRecord, _ steps: any SharedSteps) -> SharedEnding {
-        desk.beginChange()
-        defer { if desk.endChange() { callSession() } }
+        queue.beginChange()
+        defer { if queue.endChange() { callSession() } }
         guard post({ $0.change(wish, record, now: $1) }) else { return .failed(.closed) }
         while true {
-            switch desk.take() {
+            switch queue.take() {
             case .end(let ending): return ending
             case .deed(let deed):
                 steps.giveWay()
                 carryOut(deed, isLocked: true)
             case .step(.prepare):
                 let isReady = steps.prepare()
-                post { $0.took(.prepared(isReady), now: $1) }
+                post { $0.handleAndSettle(.prepared(isReady), now: $1) }
             case .step(.send(let doubt)):
                 let sending = steps.send(after: doubt)
                 post { $0.sent(sending, now: $1) }
             case .step(.save(let identity, let there)):
                 let saved = SharedState.Saved(steps.save(as: identity, over: there))
-                post { $0.took(.saved(saved), now: $1) }
+                post { $0.handleAndSettle(.saved(saved), now: $1) }
             case .step(.forget(let identity, let mark)): steps.forget(as: identity, mark)
             }
         }
@@ -203,12 +203,10 @@ public final class SharedRunner: SessionSharing {
         case .swap(let expecting, let bytes, let pause):
             guard pause > 0 else { return swap(expecting, bytes) }
             thread.executeLater(pause) { [weak self] in self?.swap(expecting, bytes) }
-        case .probe(let expecting, let bytes):
-            store.swap(expecting: expecting, with: bytes) { [weak self] outcome in
-                self?.post { $0.probed(outcome, now: $1) }
-            }
+        case .probe(let value):
+            store.probe(value) { [weak self] outcome in self?.post { $0.probed(outcome, now: $1) } }
         case .watch: store.watch { [weak self] news in self?.post { $0.watched(news, now: $1) } }
-        case .put(let item): if desk.put(item) { callSession() }
+        case .put(let item): if queue.put(item) { callSession() }
         case .engineIsBack: session.with { $0.session }?.engineIsBack()
         case .tell(let news): observe(news)
         }
@@ -244,7 +242,7 @@ public final class SharedRunner: SessionSharing {
         let isTaken =
             side?.execute { [weak self] in
                 guard let self else { return }
-                while let deed = desk.takeDeed() { carryOut(deed, isLocked: false) }
+                while let deed = queue.takeDeed() { carryOut(deed, isLocked: false) }
             } ?? false
         // There is no session left to keep in step.
         if !isTaken { post { $0.carriedOut(now: $1) } }
@@ -255,7 +253,7 @@ public final class SharedRunner: SessionSharing {
         switch deed {
         case .enrol, .renumber:
             let saved = SharedState.Saved(saving)
-            post { $0.took(.saved(saved), now: $1) }
+            post { $0.handleAndSettle(.saved(saved), now: $1) }
         case .adopt, .forget, .deny, .allow, .disown, .markShared: break
         }
         post { $0.carriedOut(now: $1) }

@@ -40,6 +40,12 @@ public final class EngineStore: ManagedStore {
         done(.failed(.stopped))
     }
 
+    public func probe(_ value: StoredValue, _ done: @escaping @Sendable (SwapOutcome) -> Void) {
+        let client = client
+        guard !calls.execute({ done(client.probe(value)) }) else { return }
+        done(.failed(.stopped))
+    }
+
     public var member: String? { client.member }
 
     public var misconfiguration: SharedStoreFailure? { client.misconfiguration }

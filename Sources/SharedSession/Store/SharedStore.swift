@@ -17,6 +17,9 @@ public protocol SharedStore: Sendable {
         _ done: @escaping @Sendable (SwapOutcome) -> Void
     )
 
+    /// Asks whether the engine accepts writes. `value`, which it has, does not change. `conflict` says that it does.
+    func probe(_ value: StoredValue, _ done: @escaping @Sendable (SwapOutcome) -> Void)
+
     /// Reports the value and its changes, in order and from one thread, until `stop`. Call once.
     func watch(_ report: @escaping @Sendable (SharedStoreNews) -> Void)
 
@@ -25,6 +28,13 @@ public protocol SharedStore: Sendable {
 
     /// Ends the watch and waits a few seconds at most for calls in progress. Later calls fail with `stopped`.
     func stop()
+}
+
+extension SharedStore {
+    /// Expects a value that never existed.
+    public func probe(_ value: StoredValue, _ done: @escaping @Sendable (SwapOutcome) -> Void) {
+        swap(expecting: .neverStored(value.revision), with: value.bytes, done)
+    }
 }
 
 /// A value that the engine keeps.

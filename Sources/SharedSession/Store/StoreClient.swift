@@ -2,7 +2,7 @@ import Upstream
 
 /// The client of one engine: the part of `EngineStore` that differs between engines.
 ///
-/// *Threading*: `read`, `swap` and `remove` block, and are called from one thread. The rest is called from any thread.
+/// *Threading*: `read`, `swap`, `remove` and `probe` block, and are called from one thread. The rest is called from any thread.
 protocol StoreClient: Sendable {
     /// The prefix of the names of the engine's threads.
     var name: String { get }
@@ -15,6 +15,8 @@ protocol StoreClient: Sendable {
     func read() -> Result<StoreReading, SharedStoreFailure>
     func swap(expecting: StoredValue?, with bytes: [UInt8]) -> SwapOutcome
     func remove(expecting: StoredValue) -> SwapOutcome
+    /// See `SharedStore.probe`.
+    func probe(_ value: StoredValue) -> SwapOutcome
     /// The server that answered last. Nil before the first answer, and for an engine that is one server.
     var member: String? { get }
 
@@ -44,6 +46,9 @@ protocol StoreClient: Sendable {
 
 extension StoreClient {
     func survey() {}
+    func probe(_ value: StoredValue) -> SwapOutcome {
+        swap(expecting: .neverStored(value.revision), with: value.bytes)
+    }
     var misconfiguration: SharedStoreFailure? { nil }
 }
 

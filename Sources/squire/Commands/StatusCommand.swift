@@ -51,8 +51,8 @@ struct StatusCommand: ParsableCommand {
         if !status.isUsable, status.state != .starting { throw ExitCode(ExitReason.loginNeeded.rawValue) }
     }
 
-    /// `proxy` is the running one of this configuration, or why none is found. `claim` is the expiry that the token itself states, in seconds
-    /// since 1970.
+    /// `proxy` is the running one of this configuration, or why none is found. `claim` is the expiry that the token itself
+    /// states, in seconds since 1970.
     private static func lines(
         _ status: SessionStatus,
         _ loaded: LoadedConfiguration,

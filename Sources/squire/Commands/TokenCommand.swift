@@ -38,7 +38,7 @@ struct TokenCommand: ParsableCommand {
 
     func validate() throws {
         guard let minTtl, Quantity.duration(minTtl) == nil else { return }
-        let meant = Suggestion.duration(minTtl).map { ": did you mean \($0)?" } ?? ""
+        let meant = Suggestion.question(Suggestion.duration(minTtl))
         throw ValidationError("--min-ttl must be a duration such as 30s or 5m, not \"\(minTtl)\"\(meant)")
     }
 

@@ -53,10 +53,9 @@ struct SharedAccess {
         }
     }
 
-    /// Why the engine would not write over `value`; nil if it would. Writes nothing, because the swap expects a value
-    /// that never existed.
+    /// Why the engine would not write over `value`; nil if it would. Writes nothing.
     func writing(_ value: StoredValue) -> SharedStoreFailure? {
-        switch Latch.awaiting({ store.swap(expecting: .neverStored(value.revision), with: value.bytes, $0) }) {
+        switch Latch.awaiting({ store.probe(value, $0) }) {
         case .written, .conflict: return nil
         case .unclear(let failure), .failed(let failure): return failure
         }

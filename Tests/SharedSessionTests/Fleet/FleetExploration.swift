@@ -110,7 +110,7 @@ struct FleetExploration {
         guard machine.life == .running, !machine.isCut, machine.engine == .none, machine.local == .none,
             machine.state.phase == .idle || machine.state.isPausing, machine.told == moves.reading(world)
         else { return false }
-        guard machine.state.heard == .nothing else { return !machine.state.isPausing }
+        guard machine.state.pendingReport == .none else { return !machine.state.isPausing }
         return machine.state.sight.view != world.record
     }
 

@@ -181,11 +181,11 @@ extension FleetMoves {
         if mayClaim(old, machine, world) { add("reads", number, with(machine, number, next)) }
         answersLate(.read(reading(world)), number, old, world)
         // The same read, after nothing was heard of the claim for long enough.
-        guard case .reading = old.state.phase, let record = world.record, let standing = old.state.standing,
-            standing.identity == record.facts.identity, isSilent(standing.claim, world)
+        guard case .reading = old.state.phase, let record = world.record, let rival = old.state.rivalClaim,
+            rival.identity == record.facts.identity, isSilent(rival.claim, world)
         else { return }
-        let claim = record.facts.claim ?? standing.claim
-        guard claim == standing.claim else { return }
+        let claim = record.facts.claim ?? rival.claim
+        guard claim == rival.claim else { return }
         (machine, next) = (old, world)
         machine.engine = .none
         let owner = FleetNames.owner(claim.by)

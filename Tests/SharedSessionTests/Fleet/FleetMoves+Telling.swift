@@ -13,19 +13,19 @@ extension FleetMoves {
     ) {
         leaveOut(event, &machine)
         if fleet.omission == .repair, machine.state.isSending, case .watched = event { return }
-        let chance = chance(event, number, machine, world)
+        let randomness = randomness(event, number, machine, world)
         let moment = machine.isLate ? Self.long : now
         let former = machine.state.held
         if fleet.omission == .order, let facts = Self.view(event)?.facts, facts.claim != nil,
-            let standing = machine.state.standing, facts.identity.precedes(standing.identity)
+            let rival = machine.state.rivalClaim, facts.identity.precedes(rival.identity)
         {
-            machine.state.standing = nil
+            machine.state.rivalClaim = nil
         }
         var actions: [SharedState.Action] = []
         if isOvertaken(machine.state, event, world) {
-            actions = machine.state.handle(.overtaken, at: moment, chance: chance)
+            actions = machine.state.handle(.overtaken, at: moment, randomness: randomness)
         }
-        actions += machine.state.handle(event, at: moment, chance: chance)
+        actions += machine.state.handle(event, at: moment, randomness: randomness)
         noteClaim(event, former, &machine)
         for action in actions { take(action, number, &machine, &world) }
         // The others were told after all.
@@ -42,12 +42,12 @@ extension FleetMoves {
         if case .saving = machine.state.phase {} else { machine.answer = 0 }
     }
 
-    private mutating func chance(
+    private mutating func randomness(
         _ event: SharedState.Event,
         _ number: Int,
         _ machine: FleetMachine,
         _ world: FleetWorld
-    ) -> SharedChance {
+    ) -> SharedRandomness {
         let ids: [SharedID]
         switch event {
         case .answered(.tokens): ids = [FleetNames.token(machine.answer)]
@@ -64,7 +64,7 @@ extension FleetMoves {
             ids = [use.freeClaim(number, machine.process)]
         }
         var next = 0
-        return SharedChance(
+        return SharedRandomness(
             id: {
                 defer { next += 1 }
                 return ids[min(next, ids.count - 1)]
@@ -176,7 +176,7 @@ extension FleetMoves {
 
     /// Changes what the machine knows as if it did not have the rule that is left out.
     private func leaveOut(_ event: SharedState.Event, _ machine: inout FleetMachine) {
-        if fleet.omission == .memory { machine.state.standing = nil }
+        if fleet.omission == .memory { machine.state.rivalClaim = nil }
         let reading: SharedReading
         switch event {
         case .read(let read?): reading = read
@@ -207,7 +207,8 @@ extension SharedState {
     mutating func forgetTime() {
         if case .pausing = call { call = .pausing(until: 2) }
         if wish.isRefresh { wish = .refresh(since: 1) }
-        if standing?.silentSince != nil { standing?.silentSince = 1 }
+        if rivalClaim?.silentSince != nil { rivalClaim?.silentSince = 1 }
+        if unclearSince != nil { unclearSince = 1 }
         switch phase {
         case .claiming(var claiming):
             claiming.since = 1

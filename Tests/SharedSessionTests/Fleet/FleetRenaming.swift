@@ -69,11 +69,11 @@ struct FleetRenaming {
         case .idle, .reading, .saving, .sharing: break
         }
         if case .record(let view) = state.sight { state.sight = .record(self.view(view)) }
-        if let standing = state.standing { state.standing?.claim = claim(standing.claim) }
-        switch state.heard {
-        case .nothing: break
-        case .told(let reading): state.heard = .told(self.reading(reading))
-        case .asked(let reading): state.heard = .asked(self.reading(reading))
+        if let rival = state.rivalClaim { state.rivalClaim?.claim = claim(rival.claim) }
+        switch state.pendingReport {
+        case .none: break
+        case .unread(let reading): state.pendingReport = .unread(self.reading(reading))
+        case .asked(let reading): state.pendingReport = .asked(self.reading(reading))
         }
         if case .swap(let facts) = state.call { state.call = .swap(self.facts(facts)) }
     }

@@ -78,12 +78,12 @@ struct FleetUse {
         note(state.claim?.id)
         if case .closing(let closing) = state.phase { note(closing.claim) }
         note(state.sight.view)
-        note(state.standing?.claim.id)
-        switch state.heard {
-        case .nothing: break
-        case .told(let reading), .asked(let reading): note(reading)
+        note(state.rivalClaim?.claim.id)
+        switch state.pendingReport {
+        case .none: break
+        case .unread(let reading), .asked(let reading): note(reading)
         }
-        note(state.overheard)
+        note(state.newestReport)
         note(machine.told)
         note(machine.sentUnder)
         if case .swap(let facts) = state.call {

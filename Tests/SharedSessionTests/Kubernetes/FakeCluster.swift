@@ -43,6 +43,7 @@ final class FakeCluster: Sendable {
         var verbs: Set<String> = ["list", "watch", "create", "patch"]
         var isImmutable = false
         var faults: [(verb: String, fault: Fault)] = []
+        var troubles: [String: Fault] = [:]
         /// After that long a watch ends, in milliseconds.
         var lease = 60_000
         /// A bookmark comes after that long, in milliseconds.
@@ -82,6 +83,8 @@ final class FakeCluster: Sendable {
     func sendNoBookmarks() { settings.with { $0.bookmarks = .max } }
     /// The next request of that verb fails so.
     func fail(_ verb: String, _ fault: Fault) { settings.with { $0.faults.append((verb, fault)) } }
+    /// Each request of that verb fails so from now on; or none any more.
+    func trouble(_ verb: String, _ fault: Fault?) { settings.with { $0.troubles[verb] = fault } }
     /// Another object of the cluster is written.
     func writeOther() { state.with { $0.version += 1 } }
     /// The streams that are open end, as at a restart of the server.
@@ -144,7 +147,8 @@ final class FakeCluster: Sendable {
         let (isKnown, isAllowed, fault) = settings.with { settings in
             let isKnown = settings.tokens.contains { asked.token == "Bearer \($0)" }
             let index = settings.faults.firstIndex { $0.verb == verb }
-            return (isKnown, settings.verbs.contains(verb), index.map { settings.faults.remove(at: $0).fault })
+            let fault = index.map { settings.faults.remove(at: $0).fault } ?? settings.troubles[verb]
+            return (isKnown, settings.verbs.contains(verb), fault)
         }
         if case .answer(let status, let fields, let body)? = fault { return .detailed(status, fields, body) }
         if case .close? = fault { return .close }
@@ -160,7 +164,7 @@ final class FakeCluster: Sendable {
             case "list": state.with { .answer(200, list($0)) }
             case "watch": watch(query)
             case "create": create(asked)
-            default: patch(asked)
+            default: patch(asked, isDry: query["dryRun"] == "All")
             }
         if case .doneAndClosed? = fault { return .close }
         if case .doneAndSilent? = fault { return .silence }
@@ -180,7 +184,7 @@ final class FakeCluster: Sendable {
         }
     }
 
-    private func patch(_ asked: FakeGateway.Asked) -> FakeGateway.Reply {
+    private func patch(_ asked: FakeGateway.Asked, isDry: Bool) -> FakeGateway.Reply {
         guard asked.type == "application/json-patch+json" else { return .answer(415, "") }
         guard case .array(let operations)? = JSONValue(parsing: asked.body.utf8) else {
             return .answer(400, Self.status(400, "BadRequest", "no patch"))
@@ -191,6 +195,9 @@ final class FakeCluster: Sendable {
             let current = JSONValue(parsing: text(object).utf8)!
             guard let patched = JSONPatch.apply(operations, to: current) else { return .answer(422, Self.notApplied) }
             if isImmutable, patched["data"] != current["data"] { return .answer(422, Self.immutable) }
+            if isDry {
+                return .answer(200, text(Object(uid: object.uid, version: object.version, data: patched["data"])))
+            }
             write(patched["data"], into: &state)
             return .answer(200, text(state.object!))
         }

@@ -186,7 +186,11 @@ import Threads
     @Test(arguments: [
         (404, FakeCluster.noNamespace, SharedStoreFailure.Kind.configuration, "there is no such namespace"),
         (403, FakeCluster.terminating, .unavailable, "the namespace is being deleted"),
-        (413, "", .configuration, "the API server refused the request with status 413"),
+        (
+            413, "", .configuration,
+            "the API server, or a proxy before it, does not take a request of this size: status 413"
+        ),
+        (415, "", .configuration, "the API server refused the request with status 415"),
     ])
     func refusalsOfTheMaking(_ status: Int, _ body: String, _ kind: SharedStoreFailure.Kind, _ detail: String) throws {
         try with { cluster in

@@ -19,6 +19,18 @@ import Testing
         #expect(SharedCore.pause(afterConflicts: 64) == 1_280_000_000)
     }
 
+    /// An engine that answers no write may have written it: it is asked again at a pace from the first time on.
+    @Test func aWriteWithoutAnAnswerCostsAPause() throws {
+        var core = try core()
+        let failure = SharedStoreFailure(.unavailable, "status 500")
+        core.machine.phase = .reading
+        for count in 8..<11 {
+            _ = core.swapped(.unclear(failure), now: 0)
+            #expect(core.conflicts == count)
+        }
+        #expect(SharedCore.pause(afterConflicts: core.conflicts) == 40_000_000)
+    }
+
     /// A machine that is later than the others at each rotation is not later for that.
     @Test func whatIsOverCostsNoPause() throws {
         var core = try core()

@@ -2,7 +2,7 @@ import Credentials
 
 /// Compares the engine's record with what this machine holds.
 extension SharedState {
-    enum HeldStanding: Hashable, Sendable {
+    enum Comparison: Hashable, Sendable {
         /// They are the same.
         case same
         /// The engine has something earlier.
@@ -14,7 +14,7 @@ extension SharedState {
         case isToGiveWay
     }
 
-    func standing(of view: SharedView) -> HeldStanding {
+    func comparison(with view: SharedView) -> Comparison {
         let there = view.facts.identity
         guard let identity = held.identity else { return .stands }
         if there == identity { return .same }

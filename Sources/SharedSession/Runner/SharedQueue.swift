@@ -4,7 +4,7 @@ import Threads
 /// The queue from the protocol's thread to the session's thread.
 ///
 /// *Threading*: `put` on the protocol's thread, everything else on the session's.
-final class SharedDesk: Sendable {
+final class SharedQueue: Sendable {
     enum Item: Sendable {
         /// A deed of another machine.
         case deed(SharedDeed)
@@ -14,7 +14,7 @@ final class SharedDesk: Sendable {
         case end(SharedEnding)
     }
 
-    private struct Pile {
+    private struct Contents {
         var items: [Item] = []
         var reader = Reader.none
     }
@@ -28,17 +28,17 @@ final class SharedDesk: Sendable {
         case waiting(Latch<Void>)
     }
 
-    private let pile = Guarded(Pile())
+    private let contents = Guarded(Contents())
 
     /// Adds an item. Returns true if the session must be called.
     func put(_ item: Item) -> Bool {
-        pile.with { pile in
-            pile.items.append(item)
-            switch pile.reader {
+        contents.with { contents in
+            contents.items.append(item)
+            switch contents.reader {
             case .none: return true
             case .changing: return false
             case .waiting(let latch):
-                pile.reader = .changing
+                contents.reader = .changing
                 latch.set(())
                 return false
             }
@@ -46,14 +46,14 @@ final class SharedDesk: Sendable {
     }
 
     func beginChange() {
-        pile.with { $0.reader = .changing }
+        contents.with { $0.reader = .changing }
     }
 
     /// Returns true if items are left for which the session must be called.
     func endChange() -> Bool {
-        pile.with { pile in
-            pile.reader = .none
-            return !pile.items.isEmpty
+        contents.with { contents in
+            contents.reader = .none
+            return !contents.items.isEmpty
         }
     }
 
@@ -61,9 +61,9 @@ final class SharedDesk: Sendable {
     func take() -> Item {
         while true {
             let latch = Latch<Void>()
-            let item: Item? = pile.with { pile in
-                guard pile.items.isEmpty else { return pile.items.removeFirst() }
-                pile.reader = .waiting(latch)
+            let item: Item? = contents.with { contents in
+                guard contents.items.isEmpty else { return contents.items.removeFirst() }
+                contents.reader = .waiting(latch)
                 return nil
             }
             if let item { return item }
@@ -73,11 +73,11 @@ final class SharedDesk: Sendable {
 
     /// The next deed outside a change. Nil if there is none, or if a change in progress will take it.
     func takeDeed() -> SharedDeed? {
-        pile.with { pile in
-            guard case .none = pile.reader else { return nil }
-            while !pile.items.isEmpty {
+        contents.with { contents in
+            guard case .none = contents.reader else { return nil }
+            while !contents.items.isEmpty {
                 // Steps of a change that has ended have no receiver.
-                if case .deed(let deed) = pile.items.removeFirst() { return deed }
+                if case .deed(let deed) = contents.items.removeFirst() { return deed }
             }
             return nil
         }
