@@ -45,6 +45,7 @@ extension Session {
 extension Session.State {
     func status(now: Instant) -> SessionStatus {
         let credential = machine.credential
+        let claims = credential?.token.claims
         // Another API's record is not shown.
         let record = isForeign ? SessionRecord() : record
         let expiresIn = credential?.expiry.map {
@@ -53,8 +54,8 @@ extension Session.State {
         return SessionStatus(
             state: state(now: now.elapsed),
             generation: machine.generation,
-            subject: credential?.token.claims?.subject,
-            issuedAt: credential?.token.claims?.start,
+            subject: claims?.subject,
+            issuedAt: claims?.start,
             signedInAt: credential == nil ? nil : record.signedInAt,
             receivedAt: credential?.receivedAt,
             age: credential.map { max(0, now.wall - UTCTime.clamped($0.receivedAt)) },

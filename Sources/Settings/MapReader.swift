@@ -94,13 +94,13 @@ struct MapReader {
     /// by an invalid one.
     func value<Value>(
         _ key: String,
-        _ expected: String,
+        _ expected: @autoclosure () -> String,
         meant: (String) -> String? = { _ in nil },
         _ parse: (String) -> Value?
     ) -> Value? {
         guard let text = string(key) else { return nil }
         guard let value = parse(text) else {
-            fail(key, "must be \(expected), not \"\(text)\"\(Suggestion.question(meant(text)))")
+            fail(key, "must be \(expected()), not \"\(text)\"\(Suggestion.question(meant(text)))")
             return nil
         }
         return value
@@ -142,9 +142,13 @@ struct MapReader {
 
     func choice<Choice: RawRepresentable & CaseIterable>(_ key: String, _: Choice.Type) -> Choice?
     where Choice.RawValue == String {
-        let words = Choice.allCases.map(\.rawValue)
-        let expected = "one of " + words.joined(separator: ", ")
-        return value(key, expected, meant: { Suggestion.choice($0, among: words) }, Choice.init(rawValue:))
+        let words = { Choice.allCases.map(\.rawValue) }
+        return value(
+            key,
+            "one of " + words().joined(separator: ", "),
+            meant: { Suggestion.choice($0, among: words()) },
+            Choice.init(rawValue:)
+        )
     }
 
     /// The elements of a list, with their nodes. A single value counts as a list of one.

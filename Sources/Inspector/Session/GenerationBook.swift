@@ -175,15 +175,16 @@ extension GenerationBook.History {
         let ended = end(by: Self.ending(of: publication.hand), now: now)
         var cause: RefreshCause?
         if case .refresh(let known) = publication.hand { cause = known }
+        let claims = token.claims
         entries.append(
             GenerationBook.Entry(
                 generation: publication.generation,
                 origin: Self.origin(of: publication),
                 cause: cause,
                 at: now,
-                issuedAt: token.claims?.start,
+                issuedAt: claims?.start,
                 expiresAt: publication.expiresAt,
-                subject: token.claims?.subject
+                subject: claims?.subject
             )
         )
         entries.removeFirst(max(0, entries.count - limit))

@@ -119,7 +119,9 @@ public final class AccessPolicy: Sendable {
 
     /// The User-Agent of every browser begins with this, and that of hardly any tool does.
     private static func isBrowser(_ userAgent: String?) -> Bool {
-        userAgent.map { $0.hasPrefix("Mozilla/") || $0.contains(", Mozilla/") } ?? false
+        guard let userAgent else { return false }
+        // The values of a repeated field are joined with a comma and a blank.
+        return " \(userAgent)".utf8.split(separator: UInt8(ascii: ",")).contains { $0.starts(with: " Mozilla/".utf8) }
     }
 
     /// Whether `access.origins` lists `origin`: its pages may read responses, too.

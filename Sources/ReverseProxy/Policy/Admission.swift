@@ -77,8 +77,8 @@ public struct Admission {
         }
         let text = { (range: ByteRange) in String(decoding: bytes[range.range], as: UTF8.self) }
         let all = { (id: FieldName) in head.fields.filter { $0.id == id }.map { text($0.value) } }
-        let joined = { (id: FieldName) -> String? in
-            let values = all(id)
+        let joined = { (ids: FieldName...) -> String? in
+            let values = ids.flatMap(all)
             return values.isEmpty ? nil : values.joined(separator: ", ")
         }
         let origin = joined(.origin)
@@ -92,7 +92,7 @@ public struct Admission {
                 targetAuthority: head.form == .absolute ? text(head.authority) : nil,
                 origin: origin,
                 fetchSite: joined(.secFetchSite),
-                purpose: [joined(.secPurpose), joined(.purpose)].compactMap(\.self).joined(separator: ", "),
+                purpose: joined(.secPurpose, .purpose),
                 userAgent: joined(.userAgent),
                 key: joined(.squireKey).map { Array($0.utf8) }
             ),

@@ -10,7 +10,7 @@ extension ProxyService {
     var startMessage: LogMessage {
         let status = session.status
         // The issuer chose this text, which may have any length.
-        let subject = status.subject.map { String(String.UnicodeScalarView($0.unicodeScalars.prefix(64))) }
+        let subject = status.subject.map { String($0.unicodeScalars.prefix(64)) }
         let token: String =
             switch (Self.shownState(status), status.expiresIn) {
             case (.usable, _) where status.isRejected: "the API refuses the token"
