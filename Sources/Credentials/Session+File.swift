@@ -230,8 +230,8 @@ extension Session {
                 do throws(SessionFileError) {
                     version = try file.save(changed, keeping: kept, over: loaded)
                 } catch {
-                    // Once more: what a login brought may be the only living token.
-                    version = try file.save(changed, keeping: kept, over: loaded)
+                    // What a login brought may be the only living token.
+                    version = try file.saveAgain(changed, keeping: kept) { file.version() == loaded?.version }
                 }
                 guard let version else { return false }
                 publish(changed, .saved(version), by: .change)
@@ -270,8 +270,7 @@ extension Session {
                 return true
             }
             bound.complete(binding)
-            let saved = try? file.save(bound, over: loaded)
-            guard let version = saved ?? nil else { return false }
+            guard let version = file.trySave(bound, over: loaded) else { return false }
             publish(bound, .saved(version), by: hand)
             return true
         }

@@ -34,9 +34,8 @@ extension Session {
                 // Taking the lock may have put another process's token in place.
                 recheckNow()
             } catch {
-                // The mark is only information: this process knows it.
-                update { state, _ in state.beginMark() }
-                thread.executeLater(Self.failedPause) { [weak self] in self?.writeMark() }
+                // The mark is only information: this process knows it. It stays queued.
+                thread.executeLater(Self.failedPause) { [weak self] in self?.saveMark() }
             }
         } else {
             saving.withLock { noteMark(in: nil) }
@@ -54,9 +53,10 @@ extension Session {
             guard let loaded = (try? file.load()) ?? nil, loaded.record.token == token else { return }
             var record = loaded.record
             record.rejected = mark
-            version = (try? file.save(record, over: loaded)) ?? nil
+            version = file.trySave(record, over: loaded)
             if version == nil, before.persistence.unsaved == nil {
-                thread.executeLater(Self.failedPause) { [weak self] in self?.writeMark() }
+                guard update({ state, _ in state.queueMark() }) else { return }
+                thread.executeLater(Self.failedPause) { [weak self] in self?.saveMark() }
                 return
             }
         }

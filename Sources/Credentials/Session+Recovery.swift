@@ -32,7 +32,8 @@ extension Session {
             let isOwn = snapshot.persistence.unsaved != nil && record.held == snapshot.record.held
             // Together, so that nobody takes for another's change what this process could not put in place itself.
             let isDone = saving.withLock {
-                guard let version = try? file.completeLeftover(record) else { return false }
+                let former = isOwn ? snapshot.persistence.unsaved?.former : nil
+                guard let version = try? file.completeLeftover(record, keeping: former) else { return false }
                 update { state, _ in state.fileHolds(record, version) }
                 return true
             }
@@ -54,8 +55,8 @@ extension Session {
                 )
             )
             // It stays where the file cannot be replaced: what it says must not be lost.
-            guard (try? file.proveReplaceable()) != nil, let journal = file.takeUpJournal() else { return }
-            _ = try? file.commit(record, journal)
+            guard (try? file.proveReplaceable()) != nil, let replacement = file.takeUpJournal() else { return }
+            _ = try? file.commit(record, replacement)
         case .record, .rubbish:
             file.removeLeftover()
         }

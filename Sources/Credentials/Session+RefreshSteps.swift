@@ -54,8 +54,10 @@ extension Session {
             guard let journal = rotation.journal else { return false }
             do throws(SessionFileError) {
                 if !destination.isPrepared { destination = .file(file, try file.prepare(journal)) }
-                hasLostLock = !handle.isInPlace
-                return !hasLostLock
+                guard !handle.isInPlace else { return true }
+                // What came of an earlier try counts.
+                hasLostLock = came == nil
+                return false
             } catch {
                 came = .failure(Failure(.notWritable, error.description))
                 return false

@@ -30,12 +30,12 @@ extension Session {
             else { return nil }
             var record = now.record
             record.replaces(now.persistence.unsaved?.replacing)
-            return Unsaved(path: file.path, reason: reason, keptIn: keep(record, beside: file))
+            return Unsaved(path: file.path, reason: reason, keptIn: place(of: record, beside: file))
         }
     }
 
-    /// The path of the record, which is complete where only the renaming failed.
-    private func keep(_ record: SessionRecord, beside file: SessionFile) -> String? {
+    /// Keeps the record, and returns the path: where only the renaming failed, it is complete already.
+    private func place(of record: SessionRecord, beside file: SessionFile) -> String? {
         if file.keepUnsaved(record) { return file.answerPath }
         guard case .record(let complete)? = file.leftover(), complete.held == record.held else { return nil }
         return file.temporaryPath

@@ -48,9 +48,7 @@ extension Session {
         var isPrepared: Bool {
             switch self {
             case .file: true
-            case .cache: false
-            case .memory: false
-            case .nothingPrepared: false
+            default: false
             }
         }
 
@@ -58,9 +56,7 @@ extension Session {
         consuming func abandon() {
             switch consume self {
             case .file(let file, let replacement): file.abandon(replacement)
-            case .cache: break
-            case .memory: break
-            case .nothingPrepared: break
+            default: break
             }
         }
     }
@@ -104,7 +100,10 @@ extension Session {
             }
             if try isReplaced(old, in: file) { return adoptFile() }
             if let ending = try readBase(&rotation, from: file, source) { return ending }
-            guard source.spends else { return rotate(rotation, source, into: .cache(file)) }
+            guard source.spends else {
+                defer { extendLifetime(handle) }
+                return rotate(rotation, source, into: .cache(file))
+            }
             let ending =
                 if let sharing {
                     rotate(rotation, source, file, handle, sharing)
@@ -131,7 +130,10 @@ extension Session {
         _ file: SessionFile,
         _ handle: consuming SessionFile.LockHandle
     ) throws(SessionFileError) -> Ending? {
-        let replacement = try file.prepare(rotation.journal)
+        defer { extendLifetime(handle) }
+        // Without tokens there is nothing to spend.
+        guard let journal = rotation.journal else { return .loginNeeded }
+        let replacement = try file.prepare(journal)
         guard handle.isInPlace else {
             file.abandon(replacement)
             return nil
@@ -244,9 +246,9 @@ extension Session {
             return .failure(Failure(.unreachable, reason, isTimeout: isTimeout))
         case .lost(let reason, let response, let isTimeout):
             guard source.spends else { return .failure(Failure(.lost, reason, isTimeout: isTimeout)) }
-            let kept = keep(response, reason)
-            rotation.noteLost(kept)
-            return .failure(Failure(.lost, kept, isTimeout: isTimeout))
+            let story = keepAnswer(response, reason)
+            rotation.noteLost(story)
+            return .failure(Failure(.lost, story, isTimeout: isTimeout))
         }
     }
 
@@ -274,9 +276,9 @@ extension Session {
     }
 
     /// Keeps a response that is unreadable or cut for a person. Returns the reason, including its location.
-    private func keep(_ response: [UInt8]?, _ reason: String) -> String {
+    private func keepAnswer(_ response: [UInt8]?, _ reason: String) -> String {
         guard let response, !response.isEmpty, let file, file.keepAnswer(response) else { return reason }
-        return "\(reason); what came is kept in \(file.answerPath)"
+        return "\(reason); the part that arrived is kept in \(file.answerPath)"
     }
 }
 

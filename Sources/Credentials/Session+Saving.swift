@@ -50,7 +50,7 @@ extension Session {
         record.renew(lifetime: expiresIn, now: clock.now.wall)
         if rotation.cause == .rejected { record.rejected = snapshot.machine.current?.standing.mark }
         record.record(entry(rotation, .unchanged, detail: "the API gave the same token again"))
-        keep(record, rotation, in: destination)
+        saveIfPossible(record, rotation, in: destination)
         // Without a token, the issuer cannot have returned the same one.
         guard let token = rotation.old.accessToken else { return .loginNeeded }
         return .unchanged(Self.response(token, reply))
@@ -66,19 +66,32 @@ extension Session {
         return .saved(version)
     }
 
-    /// Saves a new token, and makes it current whether or not that succeeded, because the old one is dead. False if
-    /// somebody has deliberately put another token in by hand meanwhile. `saving` is held.
-    private func save(_ record: SessionRecord, _ rotation: Rotation, into destination: consuming Destination) -> Bool {
+    /// Saves a new token, and makes it current whether or not that succeeded, because the old one is dead. `saving` is
+    /// held.
+    private func save(_ record: SessionRecord, _ rotation: Rotation, into destination: consuming Destination) -> Saved {
         switch consume destination {
         case .file(let file, let replacement): return save(record, rotation, into: file, replacement)
         case .memory: publish(record, .memoryOnly, by: .refresh(rotation.cause))
         case .cache(let file): publish(record, cache(record, in: file), by: .refresh(rotation.cause))
-        case .nothingPrepared:
-            let spent = rotation.old.spent?.fingerprint
-            let persistence = snapshot.unsaved(replacing: spent, "nothing could be written beside it")
-            publish(record, persistence, by: .refresh(rotation.cause))
+        case .nothingPrepared: return keepInMemory(record, rotation, "nothing could be written beside it")
         }
-        return true
+        return .asFarAsNeeded
+    }
+
+    private enum Saved {
+        /// In the file; a minted token need not be.
+        case asFarAsNeeded
+        /// In memory only, for that reason.
+        case inMemory(String)
+        /// Somebody has deliberately put another token in by hand meanwhile.
+        case refused
+    }
+
+    /// Continues with the new token, which could not be saved: the old one is dead.
+    private func keepInMemory(_ record: SessionRecord, _ rotation: Rotation, _ reason: String) -> Saved {
+        let persistence = snapshot.unsaved(replacing: rotation.old.spent?.fingerprint, reason)
+        publish(record, persistence, by: .refresh(rotation.cause))
+        return .inMemory(reason)
     }
 
     private func save(
@@ -86,7 +99,7 @@ extension Session {
         _ rotation: Rotation,
         into file: SessionFile,
         _ replacement: consuming SessionFile.Replacement
-    ) -> Bool {
+    ) -> Saved {
         do throws(SessionFileError) {
             let unsaved = snapshot.persistence.unsaved
             var record = record
@@ -99,29 +112,31 @@ extension Session {
                 if let theirs = try file.load()?.record { try file.keepBeforeShared(theirs) }
                 return true
             }
-            guard let version else { return false }
+            guard let version else { return .refused }
             publish(record, .saved(version), by: .refresh(rotation.cause))
             file.removeAnswer()
+            return .asFarAsNeeded
         } catch {
-            // Continue with the new token, and report the failure loudly.
-            let persistence = snapshot.unsaved(replacing: rotation.old.spent?.fingerprint, error.description)
-            publish(record, persistence, by: .refresh(rotation.cause))
+            return keepInMemory(record, rotation, error.description)
         }
-        return true
     }
 
-    /// Calls `save`, and reports a failure to save.
+    /// Calls `save`, and reports a failure to save. False if nothing was changed.
     private func saveOrReport(
         _ record: SessionRecord,
         _ rotation: Rotation,
         into destination: consuming Destination
     ) -> Bool {
-        guard saving.withLock(destination, { save(record, rotation, into: $0) }) else { return false }
-        if let unsaved = snapshot.persistence.unsaved { reportUnsaved(unsaved.reason) }
-        return true
+        switch saving.withLock(destination, { save(record, rotation, into: $0) }) {
+        case .asFarAsNeeded: return true
+        case .inMemory(let reason):
+            reportUnsaved(reason)
+            return true
+        case .refused: return false
+        }
     }
 
-    /// Tries once more on failure, with a new file: one that could not be synchronized must not be trusted.
+    /// Tries once more on failure.
     private func commit(
         _ record: SessionRecord,
         _ file: SessionFile,
@@ -133,15 +148,7 @@ extension Session {
             return try file.commit(record, replacement, keeping: former, keepsComplete: true, mayReplace: mayReplace)
         } catch {
             if error.isUnreadable { throw error }
-            // The complete new file is not given up before there is another.
-            guard case .record(let complete)? = file.leftover(), complete.held == record.held else {
-                return try file.save(record, keeping: former, keepsComplete: true, mayReplace: mayReplace)
-            }
-            guard try mayReplace() else {
-                file.removeLeftover()
-                return nil
-            }
-            return try file.completeLeftover(record, keeping: former)
+            return try file.saveAgain(record, keeping: former, keepsComplete: true, mayReplace: mayReplace)
         }
     }
 
@@ -152,7 +159,7 @@ extension Session {
         if failure.isFinal { record.isRefreshDenied = true }
         record.pause = pause(rotation, failure)
         if rotation.cause == .rejected { record.rejected = snapshot.machine.current?.standing.mark }
-        keep(record, rotation, in: destination)
+        saveIfPossible(record, rotation, in: destination)
         return .failed(failure, isUnanswered: record.unanswered != nil)
     }
 
@@ -169,9 +176,13 @@ extension Session {
     }
 
     /// Saves information that nothing depends on: failures are ignored.
-    private func keep(_ record: SessionRecord, _ rotation: Rotation, in destination: consuming Destination) {
+    private func saveIfPossible(
+        _ record: SessionRecord,
+        _ rotation: Rotation,
+        in destination: consuming Destination
+    ) {
         saving.withLock(destination) { destination in
-            let version = (try? kept(record, rotation, in: destination)) ?? nil
+            let version = (try? save(record, rotation, in: destination)) ?? nil
             // Somebody may have put another token in, which this does not concern.
             let now = snapshot
             guard now.isForeign || now.record.held == rotation.old else { return }
@@ -180,7 +191,7 @@ extension Session {
     }
 
     /// Nil if nothing was saved. `saving` is held.
-    private func kept(
+    private func save(
         _ record: SessionRecord,
         _ rotation: Rotation,
         in destination: consuming Destination

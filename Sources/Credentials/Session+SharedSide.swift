@@ -124,7 +124,7 @@ extension Session: SharedSide {
             guard let loaded = load(identity, from: file) else { return }
             var record = loaded.record
             change(&record)
-            guard record != loaded.record, let version = (try? file.save(record, over: loaded)) ?? nil else { return }
+            guard record != loaded.record, let version = file.trySave(record, over: loaded) else { return }
             sharing?.holds(record)
             update { state, _ in
                 state.record = record
@@ -237,7 +237,7 @@ extension Session: SharedSide {
                 return .inMemory
             }
             // The file is locked by nobody who follows the rules: a person, or a disk that is full.
-            guard let version = (try? file.save(record, over: loaded)) ?? nil else { return .noRoom }
+            guard let version = file.trySave(record, over: loaded) else { return .noRoom }
             publish(record, .saved(version), by: .file(change))
             return .inFile
         }
@@ -273,7 +273,7 @@ extension Session: SharedSide {
             guard let loaded = load(identity, from: file) else { return }
             var record = loaded.record
             record.endSharing()
-            let version = (try? file.save(record, over: loaded)) ?? nil
+            let version = file.trySave(record, over: loaded)
             let change = AdoptedChange(from: snapshot.record, to: record)
             publish(record, version.map(Persistence.saved) ?? snapshot.persistence, by: .file(change))
         }

@@ -3,23 +3,35 @@ import Support
 
 /// A response to a refresh that could not be interpreted, or a session that could not be saved, kept for a person.
 extension SessionFile {
-    /// The path of a response to a refresh in which no token was found, or that was cut, or of a session that could not be
+    /// The path of responses to a refresh in which no token was found, or that were cut, or of a session that could not be
     /// saved when its process ended. It may contain the only valid token.
     public var answerPath: String { path + ".answer" }
 
     private static let maximumAnswerBytes = 64 * 1024
 
-    /// Keeps the first 64 KiB of `bytes`, readable by this user only, and replaces an earlier response. False if that
-    /// fails.
+    /// Keeps the first 64 KiB of `bytes`, readable by this user only, behind the responses that are kept already: any of
+    /// them may have the only living token. False if that fails, or if there is no more room, or if a session is kept
+    /// there; what is kept stays then.
     func keepAnswer(_ bytes: [UInt8]) -> Bool {
-        PrivateFile.create(answerPath, bytes.prefix(Self.maximumAnswerBytes))
+        guard unsaved == nil else { return false }
+        let former = keptAnswers
+        let all = former + (former.isEmpty ? [] : [0x0A]) + bytes.prefix(Self.maximumAnswerBytes)
+        return all.count <= Self.maximumBytes && replaceAnswer(all)
+    }
+
+    private var keptAnswers: [UInt8] {
+        var information = stat()
+        guard unsafe lstat(answerPath, &information) == 0, isOurs(information) else { return [] }
+        return (try? NamedFile.read(answerPath, limit: Self.maximumBytes)) ?? []
     }
 
     /// Keeps a session that cannot be saved, in its place. Moved to `path` it is the session again. False if that fails;
     /// an earlier response stays then.
-    func keepUnsaved(_ record: SessionRecord) -> Bool {
+    func keepUnsaved(_ record: SessionRecord) -> Bool { replaceAnswer(record.serialized()) }
+
+    private func replaceAnswer(_ bytes: [UInt8]) -> Bool {
         let draft = answerPath + ".new"
-        guard PrivateFile.create(draft, record.serialized()), unsafe rename(draft, answerPath) == 0 else {
+        guard PrivateFile.create(draft, bytes), unsafe rename(draft, answerPath) == 0 else {
             unsafe unlink(draft)
             return false
         }

@@ -32,8 +32,8 @@ extension SessionFile {
     }
 
     /// A new version of the file that is being written. It is locked itself, which shows that its writer lives even if
-    /// somebody removes the lock file. `commit` puts it in place, `abandon` removes it; if it goes away otherwise, what
-    /// it says stays for the next holder of the file's lock: see `leftover`.
+    /// somebody removes the lock file. `commit` puts it in place, `abandon` removes it; if it is dropped otherwise, the
+    /// file stays as a note for the next holder of the lock: see `leftover`.
     struct Replacement: ~Copyable, Sendable {
         fileprivate let file: FileDescriptor
 
@@ -169,7 +169,7 @@ extension SessionFile {
         }
     }
 
-    /// Puts a file with the record in place that nobody else knows.
+    /// Puts a file with the record in place that nobody else knows: if that fails, nothing of it stays.
     private func commitBeside(
         _ record: SessionRecord,
         keeping former: SessionRecord?
@@ -236,6 +236,29 @@ extension SessionFile {
         try commit(record, try prepare(), keeping: former, keepsComplete: keepsComplete, mayReplace: mayReplace)
     }
 
+    /// Saves `record` after a try that failed. With a new file, because one that could not be synchronized must not be
+    /// trusted, unless a complete one is left, which is not given up before there is another. If only the directory could
+    /// not be synchronized, the record is in its place already.
+    func saveAgain(
+        _ record: SessionRecord,
+        keeping former: SessionRecord?,
+        keepsComplete: Bool = false,
+        mayReplace: () throws(SessionFileError) -> Bool
+    ) throws(SessionFileError) -> Version? {
+        if let loaded = try load(), loaded.record == record {
+            try synchronizeDirectory()
+            return loaded.version
+        }
+        guard case .record(let complete)? = leftover(), complete.held == record.held else {
+            return try save(record, keeping: former, keepsComplete: keepsComplete, mayReplace: mayReplace)
+        }
+        guard try mayReplace() else {
+            removeLeftover()
+            return nil
+        }
+        return try completeLeftover(record, keeping: former)
+    }
+
     /// Saves `record` in place of what was read; nil means that there was no file. Nil, and nothing is changed, if
     /// somebody has changed the file since.
     func save(
@@ -244,5 +267,10 @@ extension SessionFile {
         over loaded: Loaded?
     ) throws(SessionFileError) -> Version? {
         try save(record, keeping: former, mayReplace: { version() == loaded?.version })
+    }
+
+    /// The same for information that nothing depends on. Nil if it was not saved, for whatever reason.
+    func trySave(_ record: SessionRecord, over loaded: Loaded?) -> Version? {
+        (try? save(record, over: loaded)) ?? nil
     }
 }

@@ -44,8 +44,8 @@ public final class SessionFileWatch: Sendable {
             ]
             guard unsafe poll(&polled, 2, watch != nil ? -1 : lookInterval) >= 0 || errno == EINTR else { return }
             if polled[1].revents != 0 { return }
-            // Those of a watch that has ended say nothing.
-            let seen = events.read().filter { $0.watch == watch || $0.hasOverflowed }
+            // Those of a watch that has ended say nothing. A file's end of writing is told besides its creation.
+            let seen = events.read().filter { ($0.watch == watch || $0.hasOverflowed) && !$0.isNew }
             let hasLostDirectory = seen.contains(where: \.hasLostDirectory)
             if hasLostDirectory, let ended = watch {
                 events.endWatch(ended)

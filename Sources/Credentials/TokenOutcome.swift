@@ -21,7 +21,7 @@ public enum TokenOutcome: Sendable {
     /// Nothing was sent.
     case unreachable(reason: String, isTimeout: Bool = false)
     /// It was asked, and no answer with a token came: what was spent may have been rotated. `response` is the body of an
-    /// answer in which no token was found, or the part of it that came, to be kept for a person.
+    /// answer in which no token was found, or the part of it that arrived, to be kept for a person.
     case lost(reason: String, response: [UInt8]? = nil, isTimeout: Bool = false)
 }
 

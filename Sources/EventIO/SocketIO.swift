@@ -93,9 +93,10 @@ public enum SocketIO {
         shutdown(descriptor, Int32(SHUT_WR))
     }
 
-    /// Makes closing the descriptor reset the connection; unsent bytes are discarded.
-    public static func resetOnClose(_ descriptor: Int32) {
-        var linger = linger(l_onoff: 1, l_linger: 0)
+    /// Makes closing the descriptor reset the connection, even if the kernel does that because the process is killed;
+    /// unsent bytes are discarded. False: closing it ends the connection, as usual.
+    public static func resetOnClose(_ descriptor: Int32, _ resets: Bool = true) {
+        var linger = linger(l_onoff: resets ? 1 : 0, l_linger: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
     }
 

@@ -73,7 +73,7 @@ public struct Redactor: Sendable {
 
     /// The field's value without secrets; without all of it, if the name is secret.
     public func field(_ name: [UInt8], _ value: [UInt8]) -> Redacted {
-        let shown = String(decoding: name.prefix(Findings.maxName), as: UTF8.self)
+        let shown = clean(String(decoding: name.prefix(Findings.maxName), as: UTF8.self))
         let reason = Findings.Reason.name("field \(shown)")
         let view = TextView(value)
         var findings = Findings(places)
@@ -93,6 +93,9 @@ public struct Redactor: Sendable {
         if !redacted.redactions.isEmpty { redacted.redactions = ["field \(shown)"] }
         return redacted
     }
+
+    /// A word that a peer chose, such as a method or a field's name, without secrets.
+    public func word(_ octets: [UInt8]) -> [UInt8] { Array(clean(String(decoding: octets, as: UTF8.self)).utf8) }
 
     // MARK: Bodies
 

@@ -50,9 +50,9 @@ public struct BlockingRequest: Sendable {
     public enum Failure: Error, Sendable {
         /// No byte of the request left, so the upstream cannot have acted on it.
         case notSent(UpstreamError)
-        /// At least part of it was sent, and no whole response arrived: the upstream may have acted on it. `part` is what
-        /// came of the body of a successful one.
-        case noResponse(UpstreamError, part: [UInt8] = [])
+        /// At least part of it was sent, and no whole response arrived: the upstream may have acted on it. `cut` is the
+        /// part of a successful one that arrived.
+        case noResponse(UpstreamError, cut: Response? = nil)
     }
 
     /// A response, or the reason why there is none.
@@ -99,7 +99,7 @@ public struct BlockingRequest: Sendable {
             let error = sink.problem ?? easy.error(code)
             guard easy.hasSent, error.kind != .refusedByProxy else { throw .notSent(error) }
             let came = response(of: easy, sink)
-            throw .noResponse(error, part: (200..<300).contains(came.status) ? came.body : [])
+            throw .noResponse(error, cut: (200..<300).contains(came.status) ? came : nil)
         }
         return response(of: easy, sink)
     }

@@ -7,7 +7,7 @@ import Threads
 
 /// Answers once, and calls `meanwhile` before.
 private struct OneAnswer: TokenSource {
-    let spends = true
+    var spends = true
     let startsAlone = false
     let token: Token
     let meanwhile: @Sendable () -> Void
@@ -113,6 +113,50 @@ private struct OneAnswer: TokenSource {
         #expect(other.status.lastRefresh == nil)
         other.recheckNow()
         #expect(other.token == fresh)
+    }
+
+    /// Until the token is saved, no other process may ask for one.
+    @Test(arguments: [true, false]) func lockIsHeldWhileTheIssuerIsAsked(_ spends: Bool) throws {
+        _ = try save("old")
+        let (file, fresh, wasFree) = (file, try #require(Token("new")), Guarded<Bool?>(nil))
+        let source = OneAnswer(spends: spends, token: fresh) {
+            wasFree.with { $0 = (try? file.tryLock()) ?? nil != nil }
+        }
+        let session = try Session(file: file, source: source)
+        _ = Latch.awaiting { session.refreshNow(cause: .manual, deliver: $0) }
+        #expect(wasFree.with { $0 } == false)
+        #expect(try file.load()?.record.token == fresh)
+        session.end(timeout: .seconds(5))
+        #expect(try isFree())
+    }
+
+    /// Only the directory could not be synchronized: the record in the file is our own.
+    @Test func recordInItsPlaceIsNotReplacedByItself() throws {
+        var record = try save("old")
+        let former = record
+        record.put(TokenSet(accessToken: try #require(Token("new"))), .given, now: 1_000_001)
+        let version = try #require(try file.save(record, keeping: former))
+        let again = try file.saveAgain(record, keeping: former) {
+            Issue.record("it is in its place")
+            return false
+        }
+        #expect(again == version && file.previous()?.token == former.token)
+    }
+
+    @Test func answersAreKeptBesideEachOther() throws {
+        let record = try save("old")
+        #expect(file.keepAnswer(Array("whole token".utf8)))
+        #expect(file.keepAnswer(Array("wh".utf8)))
+        #expect(try NamedFile.read(file.answerPath, limit: 100) == Array("whole token\nwh".utf8))
+        // A session takes their place, and none takes its.
+        #expect(file.keepUnsaved(record))
+        #expect(!file.keepAnswer(Array("other".utf8)))
+        #expect(try NamedFile.read(file.answerPath, limit: 1000) == record.serialized())
+        file.removeAnswer()
+        // They do not grow without a bound.
+        let large = [UInt8](repeating: 0x78, count: 100_000)
+        let kept = (0..<10).filter { _ in file.keepAnswer(large) }.count
+        #expect(kept == 3)
     }
 
     /// Something else damages the file during a refresh: what came is in memory only, and the end keeps it beside.

@@ -36,8 +36,9 @@ enum RecordedHead {
                 continue
             }
             let value = current.redactor.field(name, given)
-            if value.octets == given, value.redactions.isEmpty { current.clean.insert(whole) }
-            result.append(StoredField(name: name, value: value.octets))
+            let shown = current.redactor.word(name)
+            if shown == name, value.octets == given, value.redactions.isEmpty { current.clean.insert(whole) }
+            result.append(StoredField(name: shown, value: value.octets))
             for item in value.redactions where !redactions.contains(item) { redactions.append(item) }
         }
         result.trim()

@@ -118,7 +118,7 @@ extension RunningExchange {
             readFirstLine(current, into: &result)
             return .other
         }
-        result.method = Array(octets[head.methodRange.range])
+        result.method = current.redactor.word(Array(octets[head.methodRange.range]))
         let target = current.target(
             head.pathAndQuery.isEmpty ? [UInt8(ascii: "/")] : Array(octets[head.pathAndQuery.range])
         )
@@ -157,7 +157,7 @@ extension RunningExchange {
         let line = requestHead.prefix { $0 != 0x0D && $0 != 0x0A }
         let words = line.split(separator: 0x20, maxSplits: 2)
         guard let method = words.first, method.allSatisfy(Octet.isToken) else { return }
-        result.method = Array(method)
+        result.method = current.redactor.word(Array(method))
         // Only this line is known.
         isCut = true
         guard words.count > 1 else { return }

@@ -27,6 +27,8 @@ final class ClientStream {
     /// The loop reports bytes from the client.
     private(set) var isReading = false
     private var isDue = false
+    /// The kernel resets the connection when it closes it.
+    private var resetsOnClose = false
     /// The client has ended its side.
     private(set) var hasEnded = false
     /// Bytes that were read and not used yet; nil if there are none.
@@ -204,7 +206,15 @@ final class ClientStream {
 
     func close() {
         guard detach() else { return }
+        if resetsOnClose { SocketIO.resetOnClose(descriptor, false) }
         SocketIO.close(descriptor)
+    }
+
+    /// The response that begins ends with the connection: if the process is killed, the client must not take that for
+    /// its end.
+    func resetIfKilled() {
+        resetsOnClose = true
+        SocketIO.resetOnClose(descriptor)
     }
 
     /// Ends the connection so that the client sees that the response is incomplete.

@@ -4,7 +4,7 @@ import Platform
 
 /// Responses whose body decides: it may mean a rejection, contain a token, or end the session.
 extension ExchangeRunner {
-    static let collectLimit = 256 * 1024
+    static let collectLimit = 1024 * 1024
     /// Rejections are short.
     static let verdictLimit = 64 * 1024
 
@@ -20,10 +20,20 @@ extension ExchangeRunner {
         }
         if case .complete = progress { return decide(isRejection: response!.search?.end() == .rejected) }
         if case .collecting(.verdict, _) = exchange.state {
-            if response!.collected.count > Self.verdictLimit { relayCollected() }
+            if response!.collected.count > Self.verdictLimit { stopCollecting() }
         } else {
-            if response!.collected.count > Self.collectLimit { return relayCollected() }
+            if response!.collected.count > Self.collectLimit { return stopCollecting() }
             setDeadline(now: MonotonicClock.now())
+        }
+    }
+
+    /// The body is too long, or too slow, to be what is expected.
+    func stopCollecting() {
+        switch exchange.state {
+        case .collecting(.signIn, _): relayCollected(proxyStatus: Self.unreadSignIn)
+        // Its status says that the session has ended.
+        case .collecting(.signOut, _): decide(isRejection: false)
+        default: relayCollected()
         }
     }
 

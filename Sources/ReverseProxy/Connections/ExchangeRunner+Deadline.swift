@@ -32,7 +32,7 @@ extension ExchangeRunner {
             return credentialArrived(.failure(.unavailable(retryAfter: 1, isUnreachable: false)), as: .timedOut)
         case .settling, .collecting:
             // Once a response has begun, no problem replaces it.
-            return relayCollected()
+            return stopCollecting()
         case .sending where attempt?.awaitsContinue ?? false:
             return continueUpload(now: now)
         case .sending where isWaitingForClient:

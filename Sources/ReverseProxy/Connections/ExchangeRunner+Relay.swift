@@ -8,9 +8,12 @@ extension ExchangeRunner {
     func beginRelay(_ head: UnsafeRawBufferPointer, _ edits: ResponsePolicy.Edits) {
         // Not earlier: after a held response another attempt may want the body.
         request.expectation = .none
+        // A final response in place of "100 Continue": the upstream may want the body before it goes on.
+        attempt?.awaitsContinue = false
         outcome.status = responseHead.status
         response!.writesChunks = edits.framing == .chunked
         response!.endsWithConnection = edits.framing == .untilClose
+        if edits.framing == .untilClose { client.resetIfKilled() }
         if edits.closes { request.closes = true }
         render(head, edits)
     }

@@ -137,21 +137,30 @@ extension ExchangeRunner {
             beginRelay(head, edits(framing: clientFraming))
             buffer.consume(length)
             relayBuffered(buffer)
+            if request.upload != nil, !exchange.isFinished { pumpBody(now: now) }
         case .hold:
             request.upstreamTime.stop(now: now)
             keepHead(buffer, length: length)
             recordEvent(.held, (), now: now)
             pauseUpstream()
             askForAnotherCredential(now: now)
-        case .collect:
+        case .collect(let purpose):
             if exchange.hasReplayed, verdict == .accepted { recordReplay(isAccepted: true) }
             keepHead(buffer, length: length)
+            // A stream without an end: nobody sends a token so.
+            if purpose == .signIn, heldText(.contentType).contains(where: Self.isEventStream) {
+                return relayCollected(proxyStatus: Self.noToken)
+            }
             beginVerdict()
             setDeadline(now: now)
             collect(buffer)
         case .ignore:
             break
         }
+    }
+
+    private static func isEventStream(_ type: String) -> Bool {
+        type.lowercased().hasPrefix("text/event-stream")
     }
 
     /// The upstream does not do what Squire asked for, and the client did not. Not on this connection, on which the body

@@ -174,8 +174,11 @@ extension ExchangeRunner {
     }
 
     /// Tells the client's person why the session is as it was (RFC 9209 section 2.1.4).
-    private static let noToken =
+    static let noToken =
         "squire; details=\"the response to this sign-in has no token where session.refresh.token, or usage, has it\""
+
+    static let unreadSignIn =
+        "squire; details=\"the response to this sign-in is too long, or too slow, to look for a token in it\""
 
     /// A sign-out succeeded: the session forgets its token before the client gets the response.
     func forgetToken() {

@@ -30,6 +30,7 @@ final class WorkerResources {
     /// The target and X-Request-ID in the form for observers, and room for observers to write in: valid during the call
     /// to them.
     private let shownTarget = ByteBuffer(capacity: 4096)
+    private let shownMethod = ByteBuffer(capacity: 256)
     private let shownRequestID = ByteBuffer(capacity: 256)
     private let observerScratch = ByteBuffer(capacity: 4096)
     private var lastConnection: UInt64
@@ -151,22 +152,29 @@ final class WorkerResources {
     /// An identifier is a UUID, or not much longer.
     private static let maxRequestID = 128
 
+    /// Registered methods are shorter (RFC 9110 section 16.1). A client may send anything as one, a token too.
+    private static let maxMethod = 24
+
     /// Reports an exchange that has ended, with secrets removed from its texts.
     func report(_ record: ExchangeRecord, _ texts: Texts, to observer: any ExchangeObserver) {
         observer.exchangeFinished(
             record,
-            method: texts.method.span,
+            method: shown(method: texts).span,
             target: Redaction.target(texts.target, secrets: texts.secrets, scratch: shownTarget).span,
             requestID: shown(requestID: texts).span,
             scratch: observerScratch
         )
     }
 
+    private func shown(method texts: Texts) -> UnsafeBufferPointer<UInt8> {
+        Redaction.target(texts.method, secrets: texts.secrets, limit: Self.maxMethod, scratch: shownMethod)
+    }
+
     /// Reports a WebSocket that was opened.
     func reportTunnel(_ record: ExchangeRecord, _ texts: Texts, to observer: any ExchangeObserver) {
         observer.tunnelOpened(
             record,
-            method: texts.method.span,
+            method: shown(method: texts).span,
             target: Redaction.target(texts.target, secrets: texts.secrets, scratch: shownTarget).span,
             requestID: shown(requestID: texts).span,
             scratch: observerScratch

@@ -31,15 +31,25 @@ public struct RecipeSource: TokenSource {
         switch requests.send(judge.recipe, held) {
         case .failure(.notSent(let error)):
             .unreachable(reason: error.explained, isTimeout: error.kind == .timeout)
-        case .failure(.noResponse(let error, let part)):
-            .lost(reason: error.detail, response: part, isTimeout: error.kind == .timeout)
-        case .success(let response):
-            judge.outcome(
-                RefreshJudge.Response(status: response.status, fields: response.fields, body: response.body),
-                old: held,
-                wall: SystemClock().wall()
-            )
+        case .failure(.noResponse(let error, let cut)):
+            cut.flatMap { tokens(in: $0, held) }
+                ?? .lost(reason: error.detail, response: cut?.body, isTimeout: error.kind == .timeout)
+        case .success(let response): outcome(response, held)
         }
+    }
+
+    private func outcome(_ response: BlockingRequest.Response, _ held: HeldTokens) -> TokenOutcome {
+        judge.outcome(
+            RefreshJudge.Response(status: response.status, fields: response.fields, body: response.body),
+            old: held,
+            wall: SystemClock().wall()
+        )
+    }
+
+    /// The tokens of a response that was cut behind its JSON: they are whole. Nil if there are none.
+    private func tokens(in cut: BlockingRequest.Response, _ held: HeldTokens) -> TokenOutcome? {
+        guard cut.hasWholeJSON, case .obtained(let tokens, let response) = outcome(cut, held) else { return nil }
+        return .obtained(tokens, response: response)
     }
 }
 

@@ -100,19 +100,33 @@ public final class TokenEndpoint: Sendable {
         switch sent.reply {
         case .failure(let failure):
             let failed = EndpointFailure(failure, of: "token endpoint")
-            if case .noResponse(let error, let part) = failure, purpose.spends {
+            if case .noResponse(let error, let cut) = failure, purpose.spends {
+                // Cut behind its JSON, the response has whole tokens.
+                if let cut, cut.hasWholeJSON {
+                    let reply = reply(cut, sent, held, purpose)
+                    if case .obtained = reply.outcome { return reply }
+                }
                 return TokenReply(
-                    .lost(reason: failed.reason, response: part, isTimeout: error.kind == .timeout)
+                    .lost(reason: failed.reason, response: cut?.body, isTimeout: error.kind == .timeout)
                 )
             }
             return TokenReply(failed.outcome)
         case .success(let response):
-            let secrets = sent.secrets + [held.accessToken, held.refreshToken].compactMap { $0?.value }
-            let answer = TokenAnswer(response, configuration, hiding: secrets)
-            let reply = answer.reply(for: purpose, held: held, wall: services.clock.wall())
+            let reply = reply(response, sent, held, purpose)
             if reply.error == "invalid_client" { forgetSecrets() }
             return reply
         }
+    }
+
+    private func reply(
+        _ response: BlockingRequest.Response,
+        _ sent: Sent,
+        _ held: HeldTokens,
+        _ purpose: TokenPurpose
+    ) -> TokenReply {
+        let secrets = sent.secrets + [held.accessToken, held.refreshToken].compactMap { $0?.value }
+        let answer = TokenAnswer(response, configuration, hiding: secrets)
+        return answer.reply(for: purpose, held: held, wall: services.clock.wall())
     }
 
     /// Requests a device code (RFC 8628 section 3.1). Adds the client authentication. The response is an object.

@@ -97,6 +97,18 @@ class Log(Scenario):
         self.assertEqual(squire.process.wait(LIMIT), 130)
         self.assertIn("stopped at once, by a second Ctrl-C", squire.text().splitlines()[-1])
 
+    def test_a_kill_is_no_end_of_an_answer(self):
+        """An answer for an HTTP/1.0 client ends with its connection."""
+        part = b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n4\r\npart\r\n"
+        squire, _ = self.proxied(lambda r: part)
+        connection = socket.create_connection(("127.0.0.1", squire.port), LIMIT)
+        self.addCleanup(connection.close)
+        connection.sendall(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        self.read_until(connection, b"part")
+        squire.process.kill()
+        with self.assertRaises(ConnectionResetError):
+            connection.recv(1)
+
     def test_an_idle_stop_waits_for_nothing(self):
         squire, _ = self.proxied()
         with socket.create_connection(("127.0.0.1", squire.port), LIMIT) as connection:

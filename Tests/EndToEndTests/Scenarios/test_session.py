@@ -286,6 +286,29 @@ class ClientsOwnDoings(Scenario):
                     self.assertEqual(upstream.requests[-1].token, token)
                     squire.stop()
 
+    def test_sign_in_whose_token_cannot_be_looked_for_says_so(self):
+        """A long answer, and a stream that ends when it likes: the client has it, and hears that the session is as it was."""
+        old = jwt(jti="old")
+        long = json.dumps({"padding": "x" * (2 << 20), "data": {"token": {"value": jwt(jti="new")}}}).encode()
+        stream = b"HTTP/1.1 200 X\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n"
+        squire, upstream = self.proxied(lambda r: {"/api/customers/login": reply(200, long), "/api/customers/register": stream}.get(r.target, reply(200)), token=old)
+        response = self.fetch(squire, "POST", "/api/customers/login", b"{}")
+        self.assertEqual((response.status, response.data), (200, long))
+        self.assertIn("too long", response.headers["Proxy-Status"])
+        client = socket.create_connection(("127.0.0.1", squire.port), LIMIT)
+        self.addCleanup(client.close)
+        client.sendall(b"POST /api/customers/register HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}")
+        # It does not end.
+        self.assertIn(b"Proxy-Status: squire; details=", self.read_until(client, b"data: 1\n\n"))
+        self.fetch(squire)
+        self.assertEqual(upstream.requests[-1].token, old)
+
+    def test_sign_out_with_a_long_answer_ends_the_session(self):
+        squire, _ = self.proxied(lambda r: reply(200, b"x" * (2 << 20)), token=jwt())
+        response = self.fetch(squire, "POST", "/api/customers/logout")
+        self.assertEqual((response.status, len(response.data)), (200, 2 << 20))
+        self.assertNotIn("token", json.loads(self.session_file.read_text()))
+
     def test_decoys_are_never_adopted(self):
         token, decoy = jwt(jti="mine"), jwt(jti="decoy")
         squire, upstream = self.proxied(lambda r: token_reply(decoy) if r.method == "POST" else reply(200), token=token)

@@ -118,6 +118,23 @@ class Uploads(Scenario):
                     self.assertEqual([r.target for r in upstream.requests], ["/up", "/api/customers/refresh", "/up"])
                     squire.stop()
 
+    def test_an_upstream_that_begins_its_answer_instead_of_asking_on_gets_the_body(self):
+        """RFC 9110 10.1.1: a final response may come in place of 100 Continue, and its end only after the body."""
+        for status in (200, 400):
+            def talk(request, connection, stream):
+                connection.sendall(b"HTTP/1.1 %d X\r\nContent-Length: 8\r\n\r\n" % status)
+                connection.sendall(b"%08d" % len(stream.read(int(request["Content-Length"]))))
+
+            for expects in (b"", b"Expect: 100-continue\r\n"):
+                with self.subTest(status=status, expects=expects):
+                    squire, upstream = self.start(talk, self.LARGE)
+                    client = self.open(squire, b"POST /up HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %d\r\n\r\n" % (expects, MIB))
+                    client.sendall(b"x" * MIB)
+                    said = self.read_until(client, b"%08d" % MIB)
+                    self.assertIn(b"HTTP/1.1 %d " % status, said)
+                    self.assertNotIn(b"100 Continue", said)
+                    squire.stop()
+
     def test_an_upstream_that_refuses_squires_own_expectation_gets_the_request_without(self):
         """RFC 9110 10.1.1. A client that expects by itself hears of the refusal."""
         def talk(request, connection, stream):
