@@ -125,8 +125,8 @@ let package = Package(
         .target(
             name: "TokenSources",
             dependencies: [
-                "CSystem", "Credentials", "Cryptography", "EventIO", "HTTP1", "LocalServer", "Platform", "Support",
-                "Threads", "Upstream",
+                "CSystem", "Credentials", "Cryptography", "EventIO", "HTTP1", "LocalServer", "Platform", "Redaction",
+                "Support", "Threads", "Upstream",
             ],
             swiftSettings: strict
         ),

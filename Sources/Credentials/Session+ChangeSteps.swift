@@ -72,6 +72,8 @@ extension Session {
 
         func prepare() -> Bool { false }
 
+        func giveWay() {}
+
         func send(after doubt: SharedDoubt) -> SharedSending { .nothing(nil) }
 
         func save(as identity: SharedIdentity, over there: SessionRecord?) -> SharedSaving {

@@ -91,7 +91,7 @@ extension Session {
 
     /// Saves what could not be saved before, unless somebody logged in meanwhile.
     func saveAgain(_ file: SessionFile) {
-        guard snapshot.persistence.unsaved != nil, let handle = (try? file.tryLock()) ?? nil else { return }
+        guard snapshot.persistence.unsaved != nil, let handle = (try? hold(file)) ?? nil else { return }
         defer { handle.unlock() }
         if let event = saving.withLock({ saveUnsaved(file) }) { emit(event) }
     }
@@ -108,7 +108,9 @@ extension Session {
                     // The file has another token meanwhile, by hand or by a login: memory goes on, and nothing is
                     // overwritten.
                     if let theirs { try refuseForeign(theirs.record, file) }
-                    if theirs?.record.spent == unsaved.replacing { theirs = nil }
+                    if theirs?.record.spent == unsaved.replacing || theirs?.record.held == before.record.held {
+                        theirs = nil
+                    }
                     return theirs == nil
                 }
             }
@@ -155,13 +157,12 @@ extension Session {
             return .success(())
         }
         do throws(SessionFileError) {
-            guard let handle = try file.lock(waitLimit: Self.changeWaitLimit) else {
+            guard let handle = try hold(file, waitLimit: Self.changeWaitLimit) else {
                 throw SessionFileError(
                     "another process has held \(file.path).lock for \(Self.changeWaitLimit). Is a squire stopped?"
                 )
             }
             defer { handle.unlock() }
-            recover(file)
             if let sharing {
                 let steps = ChangeSteps(self, file, keepsUnsaved, replacesForeign, change)
                 try share(wish, sharing, steps)
@@ -252,7 +253,7 @@ extension Session {
     /// this process then continues as if the record were bound.
     func bindNow(_ record: SessionRecord, in file: SessionFile, waitLimit: Duration) -> Bool {
         guard let binding, record.lacks(binding), snapshot.persistence.unsaved == nil,
-            let handle = (try? file.lock(waitLimit: waitLimit)) ?? nil
+            let handle = (try? hold(file, waitLimit: waitLimit)) ?? nil
         else { return false }
         defer { handle.unlock() }
         return saving.withLock {
@@ -272,44 +273,6 @@ extension Session {
             publish(bound, .saved(version), by: hand)
             return true
         }
-    }
-
-    // MARK: After a crash
-
-    /// Recovers from a crash during a save or a refresh. The file's lock is held.
-    func recover(_ file: SessionFile) {
-        let leftover = file.leftover()
-        guard leftover != nil || file.hasDraft || file.hasAnswer else { return }
-        // A file that cannot be read now may be readable later: nothing is discarded.
-        let current: SessionRecord?
-        do { current = try file.load()?.record } catch { return }
-        defer { file.recoverDraft((try? file.load())?.record) }
-        switch leftover {
-        case nil: break
-        case .record(let record) where record.held != current?.held && record.replaced == current?.spent:
-            // The leftover has the new token, and nobody else does: the old one is dead.
-            guard (try? file.completeLeftover()) != nil else { return }
-            // A response that could not be interpreted; a session is looked at below.
-            if file.unsaved == nil { file.removeAnswer() }
-            emit(.recovered)
-        case .journal(let journal):
-            guard var record = current, record.spent == journal.fingerprint else {
-                return file.removeLeftover()
-            }
-            record.unanswered = .init(at: journal.at, reason: "Squire was stopped before it came")
-            record.record(
-                RefreshEntry(
-                    at: journal.at,
-                    cause: journal.cause,
-                    outcome: .interrupted,
-                    detail: "Squire was stopped before the answer came; the API may have rotated the token"
-                )
-            )
-            _ = try? file.save(record)
-        case .record, .rubbish:
-            file.removeLeftover()
-        }
-        if file.takeUpUnsaved((try? file.load())?.record) { emit(.recovered) }
     }
 }
 

@@ -23,7 +23,7 @@ extension Session {
     private func saveMark() {
         let handle: SessionFile.LockHandle?
         if let file, snapshot.persistence.unsaved == nil {
-            handle = (try? file.tryLock()) ?? nil
+            handle = (try? hold(file)) ?? nil
             guard handle != nil else {
                 // The holder may be about to replace the token, which makes the mark needless.
                 thread.executeLater(Self.markRetryPause) { [weak self] in self?.saveMark() }

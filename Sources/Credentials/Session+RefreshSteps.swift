@@ -12,7 +12,7 @@ extension Session {
     ) -> Ending? {
         let steps = RefreshSteps(self, rotation, source, file, handle)
         let ending = sharing.change(.refresh, from: rotation.base, steps)
-        defer { steps.clear() }
+        defer { steps.giveWay() }
         if steps.hasLostLock { return nil }
         switch ending {
         case .done: return steps.ending ?? .adopted
@@ -57,7 +57,7 @@ extension Session {
                 cause: rotation.cause
             )
             do throws(SessionFileError) {
-                rotation.target = (file, try file.prepare(journal))
+                if rotation.target == nil { rotation.target = (file, try file.prepare(journal)) }
                 hasLostLock = !handle.isInPlace
                 return !hasLostLock
             } catch {
@@ -81,6 +81,7 @@ extension Session {
             if case .failure(let failure)? = came, failure.outcome == .lost {
                 rotation.base.record(session.entry(rotation, .lost, detail: failure.reason))
             }
+            guard rotation.target != nil || prepare() else { return .nothing(nil) }
             session.update { state, _ in state.machine.beginSpending() }
             let came = session.read(source.get(rotation.old), &rotation, source)
             self.came = came
@@ -103,6 +104,7 @@ extension Session {
         }
 
         func forget(as identity: SharedIdentity, _ mark: SharedMark) {
+            giveWay()
             _ = session.carryOut(.forget(identity), isLocked: true)
         }
 
@@ -133,7 +135,7 @@ extension Session {
         }
 
         /// Removes the journal of a refresh that was not sent.
-        func clear() {
+        func giveWay() {
             if let (file, replacement) = rotation.target { file.abandon(replacement) }
             rotation.target = nil
         }

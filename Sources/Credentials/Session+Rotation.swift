@@ -69,7 +69,6 @@ extension Session {
                 return failed(rotation, Failure(.unavailable, reason))
             }
             defer { handle.unlock() }
-            recover(file)
             if try isReplaced(old, in: file) { return adoptFile() }
             if let ending = try readBase(&rotation, from: file, source) { return ending }
             let refreshAgain = { [self] in
@@ -110,7 +109,7 @@ extension Session {
             guard file.version() != snapshot.persistence.version else { return false }
             return ((try? isReplaced(old, in: file)) ?? false)
         }
-        return try file.lock(waitLimit: Self.lockWaitLimit, isOver: isOver)
+        return try hold(file, waitLimit: Self.lockWaitLimit, isOver: isOver)
     }
 
     /// Sets the record that receives the result. Returns the ending if nothing is to be sent. The file's lock is held.

@@ -25,7 +25,7 @@ extension Session: SharedSide {
     /// On the session's thread.
     func lookNow() {
         // The holder of the lock is about to write what this would find.
-        guard let sharing, let file, let handle = (try? file.tryLock()) ?? nil else { return }
+        guard let sharing, let file, let handle = (try? hold(file)) ?? nil else { return }
         defer { handle.unlock() }
         recheckNow()
         _ = sharing.change(.look, from: snapshot.isForeign ? SessionRecord() : snapshot.record, LookSteps())
@@ -34,6 +34,7 @@ extension Session: SharedSide {
     /// The steps of a change that only takes over.
     private final class LookSteps: SharedSteps {
         func prepare() -> Bool { false }
+        func giveWay() {}
         func send(after doubt: SharedDoubt) -> SharedSending { .nothing(nil) }
         func save(as identity: SharedIdentity, over there: SessionRecord?) -> SharedSaving { .nothing }
         func forget(as identity: SharedIdentity, _ mark: SharedMark) {}
@@ -114,7 +115,7 @@ extension Session: SharedSide {
         waitLimit: Duration = deedWaitLimit,
         _ work: () -> Result
     ) -> Result? {
-        let handle = isLocked ? nil : (try? file.lock(waitLimit: waitLimit)) ?? nil
+        let handle = isLocked ? nil : (try? hold(file, waitLimit: waitLimit)) ?? nil
         guard isLocked || handle != nil else { return nil }
         defer { handle?.unlock() }
         return saving.withLock(work)
@@ -132,7 +133,7 @@ extension Session: SharedSide {
     private func take(_ identity: SharedIdentity, isLocked: Bool, _ change: (inout SessionRecord) -> Void) {
         guard let file else { return }
         let lock = Result { () throws(SessionFileError) in
-            isLocked ? nil : try file.lock(waitLimit: Self.deedWaitLimit)
+            isLocked ? nil : try hold(file, waitLimit: Self.deedWaitLimit)
         }
         let handle = (try? lock.get()) ?? nil
         defer { handle?.unlock() }

@@ -84,10 +84,7 @@ public final class Session: Sendable {
 
     private func open(_ file: SessionFile, onlyLooks: Bool) throws(SessionFileError) {
         let hasRemains = file.hasLeftover || file.hasDraft || file.hasAnswer
-        if !onlyLooks, hasRemains, let handle = (try? file.tryLock()) ?? nil {
-            recover(file)
-            handle.unlock()
-        }
+        if !onlyLooks, hasRemains, let handle = (try? hold(file)) ?? nil { handle.unlock() }
         guard let loaded = try file.load(forUse: !onlyLooks) else { return }
         if !onlyLooks, bindNow(loaded.record, in: file, waitLimit: Self.bindingWaitLimit) { return }
         publish(loaded.record, .saved(loaded.version), by: .opening)

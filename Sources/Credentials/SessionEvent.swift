@@ -27,6 +27,8 @@ public enum SessionEvent: Sendable {
     case revived
     /// A change that could not be saved before is saved now.
     case saved
+    /// Another process has held the file's lock for so long already. Waited for, up to `limit`.
+    case waitsForFile(path: String, since: Duration, limit: Duration)
     /// The session file exists but cannot be used; the token in memory stays in use.
     case fileUnreadable(reason: String)
 }

@@ -52,11 +52,13 @@ extension SessionFile {
     var hasLeftover: Bool { PrivateFile.exists(temporaryPath) }
 
     /// Waits, up to `limit`, for another process's refresh: once it is answered, the token in the file is dead. False
-    /// if it is still running then. One stat(2) if there is none.
-    public func waitForRefresh(limit: Duration) -> Bool {
+    /// if it is still running then. `isLong` is called once, after `quietWait`. One stat(2) if there is none.
+    public func waitForRefresh(limit: Duration, isLong: (() -> Void)? = nil) -> Bool {
         guard hasLeftover else { return true }
         do throws(SessionFileError) {
-            guard let handle = try lock(waitLimit: limit, isOver: { !hasLeftover }) else { return !hasLeftover }
+            guard let handle = try lock(waitLimit: limit, isOver: { !hasLeftover }, isLong: isLong) else {
+                return !hasLeftover
+            }
             handle.unlock()
             return true
         } catch {
@@ -78,6 +80,33 @@ extension SessionFile {
             throw SessionFileError("write", path)
         }
         try synchronizeDirectory()
+    }
+
+    /// The journal of a dead process, to be turned into the record that tells of it: its space is reserved. Nil if there
+    /// is none any more. The lock must be held.
+    func takeUpJournal() -> Replacement? {
+        guard let file = try? openLeftover(O_RDWR), isOurs(file),
+            SystemCall.retrying({ flock(file.number, LOCK_EX | LOCK_NB) }) == 0
+        else { return nil }
+        return Replacement(descriptor: file.release())
+    }
+
+    /// Frees the path of new files. Throws if what lies there may be all that is left of a session, or is being written:
+    /// see `Session.hold`.
+    func clearTemporaryPath() throws(SessionFileError) {
+        guard hasLeftover else { return }
+        guard !isBeingReplaced else { throw SessionFileError("another process is writing \(path)") }
+        switch leftover() {
+        case nil: return
+        case .rubbish:
+            guard unsafe unlink(temporaryPath) == 0 || errno == ENOENT else {
+                throw SessionFileError("remove", temporaryPath)
+            }
+        case .record, .journal:
+            throw SessionFileError(
+                "cannot write \(path): \(temporaryPath) has what a process left that died, and it cannot be put in place"
+            )
+        }
     }
 
     func removeLeftover() {

@@ -21,13 +21,30 @@ extension SessionFile {
     /// delays our waiters.
     private static let lockInterval = 5_000_000
 
+    /// How long a wait for the lock may last before people are told of it.
+    public static let quietWait = Duration.seconds(2)
+
     /// Waits for the lock, up to `waitLimit`. Nil if it was not available by then, or if `isOver` returns that the wait
-    /// has no purpose any more. A stopped process may hold it for ever. Throws if the lock file cannot be opened.
-    public func lock(waitLimit: Duration, isOver: () -> Bool = { false }) throws(SessionFileError) -> LockHandle? {
-        let deadline = MonotonicClock.now().adding(saturating: waitLimit.nanoseconds)
+    /// has no purpose any more. A stopped process may hold it for ever: `isLong` is called once, after `quietWait`.
+    /// Throws if the lock file cannot be opened.
+    public func lock(
+        waitLimit: Duration,
+        isOver: () -> Bool = { false },
+        quietFor quietWait: Duration = quietWait,
+        isLong: (() -> Void)? = nil
+    ) throws(SessionFileError) -> LockHandle? {
+        let begun = MonotonicClock.now()
+        let deadline = begun.adding(saturating: waitLimit.nanoseconds)
+        let noticed = begun.adding(saturating: quietWait.nanoseconds)
+        var notice = isLong
         while true {
             if let handle = try tryLock() { return handle }
-            if MonotonicClock.now() >= deadline || isOver() { return nil }
+            let now = MonotonicClock.now()
+            if now >= deadline || isOver() { return nil }
+            if now >= noticed {
+                notice?()
+                notice = nil
+            }
             var pause = timespec(tv_sec: 0, tv_nsec: Self.lockInterval)
             unsafe nanosleep(&pause, nil)
         }

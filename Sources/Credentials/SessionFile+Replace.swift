@@ -45,11 +45,12 @@ extension SessionFile {
     }
 
     /// Creates the new file and reserves its space, so that a record can be saved after an irrevocable action. With a
-    /// `journal` the file durably says what is about to happen. The lock must be held.
+    /// `journal` the file durably says what is about to happen. Throws, too, if a dead process's session or journal lies
+    /// at the path of new files. The lock must be held.
     func prepare(_ journal: Journal? = nil) throws(SessionFileError) -> Replacement {
         try makeDirectory()
         if journal != nil { try proveReplaceable() }
-        unsafe unlink(temporaryPath)
+        try clearTemporaryPath()
         let descriptor = SystemCall.retrying {
             unsafe open(temporaryPath, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
         }

@@ -61,6 +61,9 @@ public protocol SharedSteps: AnyObject {
     /// Whether a result could be saved: there is room, and the journal is written.
     func prepare() -> Bool
 
+    /// A deed is about to change the session file: what `prepare` wrote must not be in its way. `send` writes it anew.
+    func giveWay()
+
     /// Sends the refresh, unless `doubt` forbids it. Blocks.
     func send(after doubt: SharedDoubt) -> SharedSending
 

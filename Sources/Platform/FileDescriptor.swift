@@ -14,6 +14,13 @@ public struct FileDescriptor: ~Copyable, Sendable {
         _ = Platform.close(number)
     }
 
+    /// Gives up ownership: the caller closes it.
+    public consuming func release() -> Int32 {
+        let number = number
+        discard self
+        return number
+    }
+
     /// Opens `path`. A new file gets `mode`.
     public static func open(_ path: String, _ flags: Int32, mode: mode_t = 0o600) throws(SystemError) -> FileDescriptor
     {

@@ -1,7 +1,7 @@
 import HTTP1
 
 /// Which members and parameters hold secrets, by their names.
-enum SecretName {
+public enum SecretName {
     /// Of members of a body: exact, since `code` is in every answer of some APIs.
     private static let members = [
         "password", "passwd", "pwd", "secret", "clientsecret", "token", "accesstoken", "refreshtoken", "idtoken",
@@ -21,7 +21,7 @@ enum SecretName {
     ]
     /// Whether the member of that name, of JSON, a form or a multipart body, is secret. Case, `-` and `_` do not count;
     /// of `user[password]`, `password[0]` and `token[value]` each part counts: what is below a secret is one.
-    static func isMember(_ name: some BidirectionalCollection<UInt8>) -> Bool {
+    public static func isMember(_ name: some BidirectionalCollection<UInt8>) -> Bool {
         guard name.last == UInt8(ascii: "]") else { return isPart(name) }
         return name.split(separator: UInt8(ascii: "[")).contains { part in
             isPart(part.prefix { $0 != UInt8(ascii: "]") })

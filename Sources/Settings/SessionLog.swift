@@ -34,6 +34,7 @@ public enum SessionLog {
         case .adopted(let change, let origin, let generation): adopted(change, origin, generation)
         case .recovered:
             LogMessage(.notice, event: "recovered", "recovered a token written by a squire process that was killed")
+        case .waitsForFile(let path, let since, let limit): waits(path, since, limit)
         case .fileUnreadable(let reason):
             LogMessage(
                 .error,
@@ -87,6 +88,21 @@ public enum SessionLog {
                 [("reason", .text(reason))]
             )
         }
+    }
+
+    private static func waits(_ path: String, _ since: Duration, _ limit: Duration) -> LogMessage {
+        LogMessage(
+            .warning,
+            event: "waiting",
+            waitText(path, since, limit),
+            [("path", .text(path)), ("limit", .number(Int(limit.components.seconds)))]
+        )
+    }
+
+    /// What people are told of a long wait for the lock of the session file at `path`.
+    public static func waitText(_ path: String, _ since: Duration, _ limit: Duration) -> String {
+        "another process has held \(path).lock for \(Quantity.words(seconds: Int(since.components.seconds))). Waiting up to "
+            + "\(Quantity.words(seconds: Int(limit.components.seconds))) for it (a stopped Squire? fuser \(path).lock names it)"
     }
 
     private static func replaced(_ session: ReplacedSession) -> LogMessage {

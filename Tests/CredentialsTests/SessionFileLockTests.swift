@@ -141,4 +141,82 @@ private struct OneAnswer: TokenSource {
         session.end(timeout: .zero)
         #expect(session.rescue() == nil && !PrivateFile.exists(file.answerPath))
     }
+
+    @Test func aLongWaitIsToldOnce() throws {
+        _ = try save("old")
+        let holder = try #require(try file.tryLock())
+        let told = Guarded(0)
+        let handle = try file.lock(
+            waitLimit: .seconds(60),
+            isOver: { told.with { $0 } > 0 },
+            quietFor: .zero,
+            isLong: { told.with { $0 += 1 } }
+        )
+        #expect(handle == nil && told.with { $0 } == 1)
+        holder.unlock()
+    }
+
+    // MARK: What a dead process left
+
+    /// The bytes of a record whose process died between writing and renaming.
+    private func leave(_ bytes: [UInt8]) { _ = PrivateFile.create(file.temporaryPath, bytes) }
+
+    private func leaveSuccessor(of record: SessionRecord, _ name: String) throws -> SessionRecord {
+        var next = record
+        next.put(TokenSet(accessToken: try #require(Token(name))), .refresh, now: 1_000_000)
+        leave(next.serialized())
+        return next
+    }
+
+    /// It may have the only living token.
+    @Test func noSaveTakesItsPlace() throws {
+        let record = try save("old")
+        _ = try leaveSuccessor(of: record, "new")
+        #expect(throws: SessionFileError.self) { try file.save(record) }
+        #expect(throws: SessionFileError.self) { try file.prepare(journal(of: record)) }
+        #expect(throws: SessionFileError.self) { try file.proveWritable() }
+        let isRecord = if case .record? = file.leftover() { true } else { false }
+        #expect(isRecord)
+    }
+
+    @Test func noSaveTakesTheJournalsPlace() throws {
+        let record = try save("old")
+        leave(journal(of: record).bytes)
+        #expect(throws: SessionFileError.self) { try file.save(record) }
+        let isJournal = if case .journal? = file.leftover() { true } else { false }
+        #expect(isJournal)
+    }
+
+    @Test func whatCannotBeRemovedIsNamed() throws {
+        let record = try save("old")
+        mkdir(file.temporaryPath, 0o700)
+        #expect {
+            try file.save(record)
+        } throws: { error in
+            "\(error)".contains("\(file.temporaryPath): Is a directory")
+        }
+    }
+
+    /// Whatever a session saves, it settles first what a dead process of the same file left.
+    @Test(arguments: ["mark", "login"])
+    func saveSettlesItFirst(_ kind: String) throws {
+        let record = try save("old")
+        let session = try Session(file: file, source: nil)
+        let next = try leaveSuccessor(of: record, "new")
+        switch kind {
+        case "mark":
+            for route in 1...8 as ClosedRange<UInt64> {
+                let inquiry = Inquiry(route: route, rejection: Rejection(generation: session.generation))
+                _ = Latch.awaiting { session.credential(for: inquiry, deliver: $0) }
+            }
+        case "login":
+            let tokens = TokenSet(accessToken: try #require(Token("other")))
+            _ = Latch.awaiting { session.adopt(tokens, .signIn, completion: $0) }
+            #expect(file.previous()?.token == next.token)
+        default: break
+        }
+        #expect(session.end(timeout: .seconds(10)) == nil)
+        #expect(!file.hasLeftover)
+        #expect(try file.load()?.record.token == (kind == "login" ? Token("other") : next.token))
+    }
 }

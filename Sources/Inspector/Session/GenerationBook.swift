@@ -240,7 +240,9 @@ extension GenerationBook.History {
         case .loggedOut: add(.logout, nil, now: now, limit: limit)
         case .notSaved(let reason): add(.notSaved, reason, now: now, limit: limit)
         case .saved: add(.saved, nil, now: now, limit: limit)
-        case .unchanged, .recovered, .replaced, .loginIgnored, .revived, .keptBeforeShared, .fileUnreadable: break
+        case .unchanged, .recovered, .replaced, .loginIgnored, .revived, .keptBeforeShared, .waitsForFile,
+            .fileUnreadable:
+            break
         }
         return []
     }

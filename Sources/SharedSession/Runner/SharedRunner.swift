@@ -125,7 +125,9 @@ public final class SharedRunner: SessionSharing {
         while true {
             switch queue.take() {
             case .end(let ending): return ending
-            case .deed(let deed): carryOut(deed, isLocked: true)
+            case .deed(let deed):
+                steps.giveWay()
+                carryOut(deed, isLocked: true)
             case .step(.prepare):
                 let isReady = steps.prepare()
                 post { $0.handleAndSettle(.prepared(isReady), now: $1) }

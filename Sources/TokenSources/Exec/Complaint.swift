@@ -1,3 +1,4 @@
+import Redaction
 import Support
 
 /// The words of a failed command for a message, without known secrets and without text that looks like one.
@@ -20,29 +21,67 @@ enum Complaint {
         }
     }
 
-    /// Replaces JSON Web Tokens, what follows `Bearer`, and long words of letters and digits.
+    /// What the next word is, by what stands before it.
+    private enum Expected {
+        case anything
+        /// `Bearer` or `Basic` stands before it.
+        case credentials
+        /// The name of a secret stands before it, and nothing between them yet.
+        case colon
+        /// `NAME:` or `NAME=` stands before it.
+        case value(isAssigned: Bool)
+
+        /// What it is after one more octet between the words.
+        func after(_ byte: UInt8) -> Expected {
+            switch (self, byte) {
+            case (.colon, UInt8(ascii: ":")): .value(isAssigned: false)
+            case (.credentials, UInt8(ascii: ":")): self
+            case (.colon, UInt8(ascii: "\"")), (.colon, UInt8(ascii: "'")): self
+            case (.value, UInt8(ascii: "\"")), (.value, UInt8(ascii: "'")): self
+            default: byte <= 0x20 ? self : .anything
+            }
+        }
+    }
+
+    /// Replaces JSON Web Tokens, what follows `Bearer`, long words of letters and digits, and what stands behind a
+    /// secret's name and `=` or `:`. `password: wrong` stays: prose is in small letters.
     private static func withoutSuspects(_ line: String) -> String {
         var result: [UInt8] = []
         var word: [UInt8] = []
-        var isBehindScheme = false
+        var expected = Expected.anything
         func flush() {
             guard !word.isEmpty else { return }
-            let isSecret = isSuspect(word) || isBehindScheme && word.count >= shortestSecret
-            result += isSecret ? mark : word
-            isBehindScheme = schemes.contains(String(decoding: word, as: UTF8.self).lowercased())
-            word = []
+            defer { word = [] }
+            if let equals = word.firstIndex(of: UInt8(ascii: "=")), SecretName.isMember(word[..<equals]) {
+                let isWhole = equals < word.count - 1
+                result += word[...equals] + (isWhole ? mark : [])
+                expected = isWhole ? .anything : .value(isAssigned: true)
+                return
+            }
+            let isScheme = schemes.contains(String(decoding: word, as: UTF8.self).lowercased())
+            result += isSuspect(word) || !isScheme && isSecret(word, expected) ? mark : word
+            expected = isScheme ? .credentials : SecretName.isMember(word) ? .colon : .anything
         }
         for byte in line.utf8 {
             if isTokenOctet(byte) {
                 word.append(byte)
             } else {
                 flush()
-                if byte > 0x20, byte != UInt8(ascii: ":") { isBehindScheme = false }
+                expected = expected.after(byte)
                 result.append(byte)
             }
         }
         flush()
         return String(decoding: result, as: UTF8.self)
+    }
+
+    private static func isSecret(_ word: [UInt8], _ expected: Expected) -> Bool {
+        switch expected {
+        case .anything, .colon: false
+        case .credentials: word.count >= shortestSecret
+        case .value(isAssigned: true): true
+        case .value(isAssigned: false): !word.allSatisfy { (0x61...0x7A).contains($0) || $0 == UInt8(ascii: ".") }
+        }
     }
 
     private static func isSuspect(_ word: [UInt8]) -> Bool {

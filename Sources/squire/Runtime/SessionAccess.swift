@@ -35,7 +35,11 @@ struct SessionAccess {
         if saysNotices, let notice = loaded.formerNotice { Output.error("squire: \(notice)") }
         file = SessionFile(path: purpose == .login ? loaded.place.loginFile : loaded.place.file)
         if purpose == .use, loaded.configuration.session.source.isKept {
-            guard file.waitForRefresh(limit: Self.refreshTime(loaded)) else {
+            let (path, limit) = (file.path, Self.refreshTime(loaded))
+            let isDone = file.waitForRefresh(limit: limit) {
+                Output.error("squire: \(SessionLog.waitText(path, SessionFile.quietWait, limit))")
+            }
+            guard isDone else {
                 throw ExitFailure.tryLater(
                     "squire: another process refreshes the token, and has no answer yet. Try again later"
                 )
@@ -81,6 +85,8 @@ struct SessionAccess {
         case .replaced(let former): reports.with { $0.replaced = former }
         case .notSaved(let text):
             Output.error("squire: the new token is in use but NOT SAVED, and the old one is dead: \(text)")
+        case .waitsForFile(let path, let since, let limit):
+            Output.error("squire: \(SessionLog.waitText(path, since, limit))")
         case .refreshed, .unchanged, .adopted, .recovered, .loggedIn, .loginIgnored, .loggedOut, .saved,
             .died, .denied, .revived, .keptBeforeShared,
             .fileUnreadable:

@@ -267,7 +267,9 @@ import Threads
             var record = SessionRecord()
             let tokens = TokenSet(accessToken: TestAPI.token(50))
             record.put(tokens, .given, upstream: TestMachine.origin, now: 1_800_000_000)
-            #expect(throws: Never.self) { _ = try file.save(record) }
+            let draft = SessionFile(path: file.path + ".draft")
+            #expect(throws: Never.self) { _ = try draft.save(record) }
+            #expect(unsafe rename(draft.path, file.path) == 0)
         }
         // Whoever waits may be given either.
         _ = machines[0].askAgain().wait()

@@ -153,6 +153,12 @@ import Threads
             ("Authorization: Bearer abcdefgh1", "Authorization: Bearer ‹redacted›"),
             ("see https://example.com/docs/auth.html", "see https://example.com/docs/auth.html"),
             ("key AKIA1234567890abcdefghij is old", "key ‹redacted› is old"), ("a\u{1B}[31mb", "a [31mb"),
+            ("got refresh_token=r-17, expires_in=60", "got refresh_token=‹redacted›, expires_in=60"),
+            (#"{"refresh_token": "r-17", "scope": "a1"}"#, "{'refresh_token': '‹redacted›', 'scope': 'a1'}"),
+            ("mytool --client-secret='x y1' failed", "mytool --client-secret='‹redacted› y1' failed"),
+            ("Password: Tr0ub4", "Password: ‹redacted›"), ("password: wrong", "password: wrong"),
+            ("invalid token: it has expired", "invalid token: it has expired"),
+            ("GET /?access_token=a1&b=2", "GET /?access_token=‹redacted›&b=2"),
         ]
     ) func complaint(_ text: String, _ shown: String) {
         #expect(Complaint.text(text, hiding: ["hunter2hunter2"]) == shown)
