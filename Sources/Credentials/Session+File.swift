@@ -102,22 +102,22 @@ extension Session {
         guard let unsaved = before.persistence.unsaved else { return nil }
         do throws(SessionFileError) {
             var theirs: SessionFile.Loaded?
-            let version = try file.keeping(unsaved.former, replacedBy: before.record) { () throws(SessionFileError) in
+            let version = try file.keeping(unsaved.former, replacedBy: before.record) { keep throws(SessionFileError) in
                 try file.save(before.record) { () throws(SessionFileError) in
                     theirs = try file.load()
                     // The file has another token meanwhile, by hand or by a login: memory goes on, and nothing is
                     // overwritten.
                     if let theirs { try refuseForeign(theirs.record, file) }
-                    if theirs?.record.spent == unsaved.replacing || theirs?.record.held == before.record.held {
-                        theirs = nil
-                    }
-                    return theirs == nil
+                    if theirs?.record.spent == unsaved.replacing { theirs = nil }
+                    return theirs == nil && keep()
                 }
             }
             if let theirs {
                 let change = AdoptedChange(from: before.record, to: theirs.record)
+                // The same tokens: another process put them in place, and knows no less of them.
+                let isOurs = theirs.record.held == before.record.held
                 guard publish(theirs.record, .saved(theirs.version), by: .file(change)) else { return nil }
-                return .adopted(change, of: .process, generation: generation)
+                return isOurs ? .saved : .adopted(change, of: .process, generation: generation)
             }
             guard let version else { return nil }
             update { state, _ in state.persistence = .saved(version) }
@@ -228,8 +228,14 @@ extension Session {
             if let name { share(&changed, name) }
             let kept = former ?? before.persistence.unsaved?.former
             let isSaved = try saving.withLock { () throws(SessionFileError) -> Bool in
-                let version = try file.keeping(kept, replacedBy: changed) { () throws(SessionFileError) in
-                    try file.save(changed, mayReplace: { file.version() == loaded?.version })
+                let version = try file.keeping(kept, replacedBy: changed) { keep throws(SessionFileError) in
+                    let mayReplace = { file.version() == loaded?.version && keep() }
+                    do throws(SessionFileError) {
+                        return try file.save(changed, mayReplace: mayReplace)
+                    } catch {
+                        // Once more: what a login brought may be the only living token.
+                        return try file.save(changed, mayReplace: mayReplace)
+                    }
                 }
                 guard let version else { return false }
                 publish(changed, .saved(version), by: .change)
@@ -237,7 +243,7 @@ extension Session {
             }
             // Otherwise a process without the lock was quicker, and its change counts too.
             guard isSaved else { continue }
-            file.removeAnswer()
+            file.settleAnswer(replacedBy: changed, hasKeptFormer: kept != nil)
             return true
         }
     }
@@ -277,6 +283,20 @@ extension Session {
 }
 
 extension Session.State {
+    /// The file has what a process, this one or one that died, could not put in place before. What is not saved here
+    /// yet replaces that now.
+    mutating func fileHolds(_ found: SessionRecord, _ version: SessionFile.Version?) {
+        guard case .unsaved(var unsaved) = persistence else { return }
+        if let version, found.held == record.held {
+            persistence = .saved(version)
+            return
+        }
+        if let former = unsaved.former, found.hasReplaced(former) { unsaved.former = found }
+        unsaved.replacing = found.spent
+        unsaved.seen = version
+        persistence = .unsaved(unsaved)
+    }
+
     /// The file is gone, possibly with its directory or its disk. That is not a logout (`squire logout` is): the token
     /// is kept and saved again. Returns when that is tried; nil if there is nothing to save, or it is scheduled
     /// already.

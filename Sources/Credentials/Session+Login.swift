@@ -37,9 +37,10 @@ extension Session {
     ) {
         change(completion) { [self] in
             take(arrival, keepsUnsaved: false, replacing: replaceable) { [self] () throws(SessionFileError) in
-                // The disk may have filled up while the person was busy.
-                if let file { try file.proveWritable() }
-                return spend()
+                guard let file else { return spend() }
+                // The disk may have filled up while the person was busy, and may while the secret is spent: room is
+                // held meanwhile.
+                return try file.holdingRoom(spend)
             }
         }
     }
@@ -53,13 +54,25 @@ extension Session {
     ) -> Result<Void, SessionFileError> {
         var gained: Result<Gain, SessionFileError>?
         var replaced: ReplacedSession?
+        var unsaved: SessionRecord?
         let result = replace(.login, keepsUnsaved: keepsUnsaved, replacesForeign: replaceable.mayBeForeign) {
             [self] record, _ in
             // Runs again if somebody else wrote the file first.
             let known = gained ?? Result { () throws(SessionFileError) in try gain() }
             gained = known
             guard case .success(let gain) = known else { return .leave }
-            return put(gain, arrival, into: &record, replacing: replaceable, &replaced)
+            let former = record.spent
+            let verdict = put(gain, arrival, into: &record, replacing: replaceable, &replaced)
+            if case .replace = verdict {
+                unsaved = record
+                unsaved?.replaces(former)
+            }
+            return verdict
+        }
+        if case .failure(let error) = result, let file, let unsaved, !keepsUnsaved, !error.isRefusal {
+            // The secret is spent, and this may be the only living token.
+            let place = file.keepUnsaved(unsaved) ? file.answerPath : nil
+            return .failure(SessionFileError(error, keptIn: place))
         }
         switch gained {
         case .failure(let error)?: return .failure(error)

@@ -57,6 +57,8 @@ extension Session {
             }
         }
         handle?.unlock()
+        // Taking the lock may have put another process's token in place.
+        if handle != nil { recheckNow() }
         announce(former, snapshot.machine.current?.mark)
     }
 

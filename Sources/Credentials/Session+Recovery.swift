@@ -1,3 +1,5 @@
+import Threads
+
 /// The lock of the session file, and what a process left that died with it.
 extension Session {
     /// Takes the file's lock, and first settles what a dead process left: nobody saves over that. Nil if the lock is not
@@ -7,14 +9,8 @@ extension Session {
         waitLimit: Duration = .zero,
         isOver: () -> Bool = { false }
     ) throws(SessionFileError) -> SessionFile.LockHandle? {
-        guard
-            let handle = try file.lock(
-                waitLimit: waitLimit,
-                isOver: isOver,
-                isLong: { [self] in emit(.waitsForFile(path: file.path, since: SessionFile.quietWait, limit: waitLimit))
-                }
-            )
-        else { return nil }
+        let tell = { [self] in emit(.waitsForFile(path: file.path, since: SessionFile.quietWait, limit: waitLimit)) }
+        guard let handle = try file.lock(waitLimit: waitLimit, isOver: isOver, isLong: tell) else { return nil }
         recover(file)
         return handle
     }
@@ -29,12 +25,22 @@ extension Session {
         defer { file.recoverDraft((try? file.load())?.record) }
         switch leftover {
         case nil: break
-        case .record(let record) where record.held != current?.held && record.replaced == current?.spent:
+        // Without a file, it is all that there is.
+        case .record(let record)
+        where record.held != current?.held && (current == nil || record.replaced == current?.spent):
             // The leftover has the new token, and nobody else does: the old one is dead.
-            guard (try? file.completeLeftover()) != nil else { return }
+            let isOwn = snapshot.persistence.unsaved != nil && record.held == snapshot.record.held
+            // Together, so that nobody takes for another's change what this process could not put in place itself.
+            let isDone = saving.withLock {
+                guard (try? file.completeLeftover()) != nil else { return false }
+                let version = file.version()
+                update { state, _ in state.fileHolds(record, version) }
+                return true
+            }
+            guard isDone else { return }
             // A response that could not be interpreted; a session is looked at below.
             if file.unsaved == nil { file.removeAnswer() }
-            emit(.recovered)
+            emit(isOwn ? .saved : .recovered)
         case .journal(let journal):
             guard var record = current, record.spent == journal.fingerprint else {
                 return file.removeLeftover()
@@ -48,7 +54,8 @@ extension Session {
                     detail: "Squire was stopped before the answer came; the API may have rotated the token"
                 )
             )
-            guard let journal = file.takeUpJournal() else { return }
+            // It stays where the file cannot be replaced: what it says must not be lost.
+            guard (try? file.proveReplaceable()) != nil, let journal = file.takeUpJournal() else { return }
             _ = try? file.commit(record, journal)
         case .record, .rubbish:
             file.removeLeftover()

@@ -96,10 +96,10 @@ extension Session {
 
         func save(as identity: SharedIdentity, over there: SessionRecord?) -> SharedSaving {
             rotation.identity = identity
-            switch came {
-            case nil, .same?, .failure?: return .nothing
-            case .tokens?, .refreshToken?: ending = came.map { session.conclude(takenRotation(), $0, source) }
-            }
+            guard let came, came.hasTokens else { return .nothing }
+            // A deed may have come in between.
+            if rotation.target == nil { rotation.target = (try? file.prepare()).map { (file, $0) } }
+            ending = session.conclude(takenRotation(), came, source)
             return session.snapshot.persistence.unsaved == nil ? .inFile : .inMemory
         }
 

@@ -73,20 +73,22 @@ extension Session {
     /// somebody has deliberately put another token in by hand meanwhile. `saving` is held.
     private func save(_ record: SessionRecord, _ rotation: Rotation) -> Bool {
         guard let (file, replacement) = rotation.target else {
-            publish(record, .memoryOnly, by: .refresh(rotation.cause))
+            let reason = "nothing could be written beside it"
+            let lost = file.map { _ in snapshot.unsaved(replacing: rotation.old.spent?.fingerprint, reason) }
+            publish(record, lost ?? .memoryOnly, by: .refresh(rotation.cause))
             return true
         }
         do throws(SessionFileError) {
             let unsaved = snapshot.persistence.unsaved
             var record = record
             record.replaces(unsaved?.replacing)
-            let version = try file.keeping(unsaved?.former, replacedBy: record) { () throws(SessionFileError) in
+            let version = try file.keeping(unsaved?.former, replacedBy: record) { keep throws(SessionFileError) in
                 try commit(record, file, replacement) { () throws(SessionFileError) in
-                    guard try isReplaced(rotation.old, in: file) else { return true }
+                    guard try isReplaced(rotation.old, in: file) else { return keep() }
                     guard rotation.identity != nil else { return false }
                     // The machines' session takes precedence, as when a machine with another session joins.
                     if let theirs = try file.load()?.record { try file.keepBeforeShared(theirs) }
-                    return true
+                    return keep()
                 }
             }
             guard let version else { return false }
@@ -159,9 +161,9 @@ extension Session {
         var version: SessionFile.Version?
         if let (file, replacement) = rotation.target {
             let former = snapshot.persistence.unsaved?.former
-            let saved = try? file.keeping(former, replacedBy: record) { () throws(SessionFileError) in
+            let saved = try? file.keeping(former, replacedBy: record) { keep throws(SessionFileError) in
                 try file.commit(record, replacement) { () throws(SessionFileError) in
-                    try !isReplaced(rotation.old, in: file)
+                    try !isReplaced(rotation.old, in: file) && keep()
                 }
             }
             version = saved ?? nil

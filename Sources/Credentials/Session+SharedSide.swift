@@ -186,8 +186,8 @@ extension Session: SharedSide {
             change(&changed)
             changed.share(as: identity, in: place)
             let kept = try keep(record, replacedBy: changed, file)
-            let version = try file.keeping(kept.previous, replacedBy: changed) { () throws(SessionFileError) in
-                try file.save(changed, mayReplace: { file.version() == loaded?.version })
+            let version = try file.keeping(kept.previous, replacedBy: changed) { keep throws(SessionFileError) in
+                try file.save(changed, mayReplace: { file.version() == loaded?.version && keep() })
             }
             // Otherwise a process without the lock was quicker: its record counts as the former one.
             guard let version else { continue }

@@ -3,6 +3,15 @@ import Support
 
 /// The session's status.
 extension Session {
+    /// The place where other machines share the session that the file holds, if this process does not share it there.
+    public var sharedElsewhere: String? { update { state, _ in sharedElsewhere(state.record) } }
+
+    private func sharedElsewhere(_ record: SessionRecord) -> String? {
+        guard case .elsewhere(let there) = record.localHolding(in: place) else { return nil }
+        return there
+    }
+
+    /// Reads what is kept beside the file: blocks.
     public var status: SessionStatus {
         let kept = file?.unsaved
         // Removing what was taken up may have been interrupted.
@@ -14,7 +23,7 @@ extension Session {
             status.foreignUpstream = foreignOrigin(state.record)
             status.foreignRefresh = source == nil ? nil : binding.flatMap { state.record.foreignRefreshOrigin(to: $0) }
             status.foreignSource = binding.flatMap { state.record.foreignSource(to: $0) }
-            if case .elsewhere(let there) = state.record.localHolding(in: place) { status.sharedElsewhere = there }
+            status.sharedElsewhere = sharedElsewhere(state.record)
             status.startsAlone = source?.startsAlone ?? false
             if binding?.source == SessionBinding.Source.none { status.state = .unused }
             (status.grant, status.clockSkew) = (source?.grant, source?.clockSkew)

@@ -48,6 +48,25 @@ extension SessionFile {
         return (try? synchronizeDirectory()) != nil
     }
 
+    /// What a person can do with a session that `keepUnsaved` wrote; nil if there is none.
+    public var unsavedAdvice: String? {
+        unsaved == nil ? nil : Self.unsavedAdvice(answerPath, for: path)
+    }
+
+    static func unsavedAdvice(_ answer: String, for path: some StringProtocol) -> String {
+        "A session that could not be saved is kept in \(answer). To take it up, stop Squire and move it to \(path), "
+            + "in place of what is there."
+    }
+
+    /// `record` is in the file. What was kept is over, unless it is another session that a login left aside: that
+    /// becomes the previous one, or stays if the login has just kept another. The lock must be held.
+    func settleAnswer(replacedBy record: SessionRecord, hasKeptFormer: Bool) {
+        guard !record.isEmpty, let other = unsaved, other.held != record.held, !record.hasReplaced(other) else {
+            return removeAnswer()
+        }
+        if !hasKeptFormer { unsafe rename(answerPath, previousPath) }
+    }
+
     /// Removes the kept response: a token was saved, or the session was forgotten.
     func removeAnswer() {
         unsafe unlink(answerPath)

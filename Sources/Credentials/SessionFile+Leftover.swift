@@ -86,7 +86,7 @@ extension SessionFile {
     /// is none any more. The lock must be held.
     func takeUpJournal() -> Replacement? {
         guard let file = try? openLeftover(O_RDWR), isOurs(file),
-            SystemCall.retrying({ flock(file.number, LOCK_EX | LOCK_NB) }) == 0
+            SystemCall.retrying({ flock(file.number, LOCK_EX | LOCK_NB) }) == 0 || errno != EWOULDBLOCK
         else { return nil }
         return Replacement(descriptor: file.release())
     }
@@ -100,11 +100,11 @@ extension SessionFile {
         case nil: return
         case .rubbish:
             guard unsafe unlink(temporaryPath) == 0 || errno == ENOENT else {
-                throw SessionFileError("remove", temporaryPath)
+                throw SessionFileError("cannot write \(path): \(SessionFileError("remove", temporaryPath).description)")
             }
         case .record, .journal:
             throw SessionFileError(
-                "cannot write \(path): \(temporaryPath) has what a process left that died, and it cannot be put in place"
+                "cannot write \(path): \(temporaryPath) has a session, or the note of a refresh, that cannot be put in place"
             )
         }
     }

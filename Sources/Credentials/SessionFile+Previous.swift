@@ -9,15 +9,21 @@ extension SessionFile {
     private var draftPath: String { directory + "/." + name + ".previous.new" }
 
     /// Calls `save`, which puts `record` in the file, and keeps `former`, the record that it replaces. If nothing is
-    /// replaced, the one kept before stays. The lock must be held.
+    /// replaced, the one kept before stays. `save` calls its argument last, when the new file is complete: `record` may
+    /// be the only one that lives. The lock must be held.
     func keeping(
         _ former: SessionRecord?,
         replacedBy record: SessionRecord,
-        _ save: () throws(SessionFileError) -> Version?
+        _ save: (_ keep: () -> Bool) throws(SessionFileError) -> Version?
     ) throws(SessionFileError) -> Version? {
-        guard let former, PrivateFile.create(draftPath, former.serialized()) else { return try save() }
+        guard let former else { return try save { true } }
+        let keep = {
+            // A login is not refused because what it replaces cannot be kept: that is told.
+            _ = PrivateFile.create(draftPath, former.serialized())
+            return true
+        }
         do throws(SessionFileError) {
-            let version = try save()
+            let version = try save(keep)
             settleDraft(isReplaced: version != nil)
             return version
         } catch {

@@ -1,4 +1,4 @@
-import Platform
+public import Platform
 import Support
 
 /// Replacing the file: prepared before an irrevocable action, committed after it.
@@ -40,9 +40,27 @@ extension SessionFile {
     /// Throws if a record could not be saved now. Call it before an irrevocable action that has no journal. The lock must
     /// be held.
     func proveWritable() throws(SessionFileError) {
-        abandon(try prepare())
-        try proveReplaceable()
+        try holdingRoom {}
     }
+
+    /// The same, and holds room for the record while `work` runs.
+    func holdingRoom<Result>(_ work: () -> Result) throws(SessionFileError) -> Result {
+        let room = try prepare()
+        defer { abandon(room) }
+        try proveReplaceable()
+        return work()
+    }
+
+    /// Takes as much of the disk as saving a session needs, and keeping the one that it replaces, until the result goes
+    /// away. Needs no lock, and no file is to be seen. Nil if that is not possible.
+    public func reserveRoom() -> FileDescriptor? {
+        guard let room = try? FileDescriptor.unnamedFile(in: directory) else { return nil }
+        guard room.writeAll([UInt8](repeating: 0x20, count: size + Self.roomBeside)) else { return nil }
+        return room
+    }
+
+    /// The size of a new file while its record is not written: enough for any.
+    private var size: Int { min(max(Int(version()?.size ?? 0), 0), Self.maximumBytes) + Self.room }
 
     /// Creates the new file and reserves its space, so that a record can be saved after an irrevocable action. With a
     /// `journal` the file durably says what is about to happen. Throws, too, if a dead process's session or journal lies
@@ -60,7 +78,6 @@ extension SessionFile {
         // Real bytes, not a hole, because a full disk must show now. Blanks, so that the file remains JSON when a
         // record is written over them.
         var room = journal?.bytes ?? []
-        let size = min(max(Int(version()?.size ?? 0), 0), Self.maximumBytes) + Self.room
         room += [UInt8](repeating: 0x20, count: size - room.count)
         // The process's umask may have removed our own rights, too.
         guard fchmod(descriptor, 0o600) == 0, SystemCall.writeAll(descriptor, room),
@@ -104,6 +121,9 @@ extension SessionFile {
 
     /// The number of bytes reserved for a token of the largest size and everything else in the record.
     private static let room = 48 * 1024
+
+    /// The number of bytes reserved besides for the session that a login replaces.
+    private static let roomBeside = 16 * 1024
 
     /// Writes `record` and renames it into place, durably. Calls `mayReplace` last, because an editor that takes no
     /// lock may have changed the file while the disk was busy. If it returns false, nothing is replaced and the result

@@ -9,6 +9,8 @@ public struct SessionFileError: Error, Equatable, Sendable, CustomStringConverti
         case unreadable
         /// Something that is no directory stands in its directory's place: no session can be kept there.
         case noDirectory
+        /// What a login brought could not be saved: it is in that file now; nil if it could not be written either.
+        case unsaved(keptIn: String?)
         /// The file contains the session of another API, which is overwritten only on demand.
         case foreign
         /// The file contains the session of another customer, which is overwritten only on demand.
@@ -34,6 +36,11 @@ public struct SessionFileError: Error, Equatable, Sendable, CustomStringConverti
     init(_ description: String, isUnreadable: Bool = false) {
         self.description = description
         reason = isUnreadable ? .unreadable : .system
+    }
+
+    init(_ error: SessionFileError, keptIn place: String?) {
+        description = error.description
+        reason = .unsaved(keptIn: place)
     }
 
     /// No file can lie at `path`: `place`, a part of it, is no directory.

@@ -117,8 +117,7 @@ public struct SessionStatus: Sendable {
     public var advice: String? {
         let answer = keptAnswer.map {
             keptIsSession
-                ? "A session that could not be saved is kept in \($0). To take it up, stop Squire and move it to "
-                    + "\($0.dropLast(".answer".count)), in place of what is there."
+                ? SessionFile.unsavedAdvice($0, for: $0.dropLast(".answer".count))
                 : "An answer to a refresh that could not be read is kept in \($0): it may have the new token."
         }
         let parts = [answer, problem, shared?.misconfigured.map { "\($0)." }].compactMap(\.self)
@@ -240,7 +239,7 @@ public struct SessionStatus: Sendable {
                     .object([.init("present", .bool(true)), .init("expires_at", number($0.expiresAt))])
                 } ?? .null
             ),
-            .init("advice", advice.map(JSONValue.string) ?? .null),
+            .init("rejected", .bool(isRejected)), .init("advice", advice.map(JSONValue.string) ?? .null),
         ]
         if let shared { members.append(.init("shared", shared.json)) }
         return .object(members)

@@ -91,7 +91,7 @@ extension InspectorServer {
         // The API returned the same valid token, as the status shows.
         case nil, .unchanged?: answer(number, InspectorResponse.json(200, status()))
         // There is a way, and it would end the token for others.
-        case .notRefreshable? where proxy.current().session.status.sharedElsewhere != nil:
+        case .notRefreshable? where proxy.current().session.sharedElsewhere != nil:
             let detail = proxy.current().session.status.advice
             let problem = detail.map { Problem(.nothingToRefresh, detail: $0) } ?? .nothingToRefresh
             answer(number, InspectorResponse.problem(problem))

@@ -237,6 +237,7 @@ public final class InspectorServer: LocalHandler {
             .init("session", current.session.status.json), .init("upstream", .string(current.upstream)),
             .init("listen", .array(proxy.listen.map(JSONValue.string))), .init("version", .string(version)),
             .init("config", text(current.configuration)), .init("pid", .integer(Int(getpid()))),
+            .init("started_at", .integer(startedAt)),
             .init("inspector", recordingStatus()),
             .init("margin", margin(current)), .init("copy", copyStatus(current)),
         ])

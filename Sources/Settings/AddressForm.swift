@@ -36,7 +36,7 @@ enum AddressForm {
         case .tcp?: return nil
         case nil: break
         }
-        return "\(form), not \"\(text)\"" + (nearest(to: text).map { ": did you mean \($0)?" } ?? "")
+        return "\(form), not \"\(text)\"" + Suggestion.question(nearest(to: text))
     }
 
     /// Why an address with an absolute path cannot be used, as the rest of a sentence that begins with the setting's
@@ -56,8 +56,13 @@ enum AddressForm {
             break
         }
         if rest.hasSuffix("/") { rest = rest.dropLast() }
-        if rest.hasPrefix(":") { rest = rest.dropFirst() }
+        if rest.hasPrefix(":"), !rest.hasPrefix("::") { rest = rest.dropFirst() }
         if ListenAddress(String(rest)) != nil { return String(rest) }
+        // An address of IPv6 without its brackets, and a port.
+        if rest.filter({ $0 == ":" }).count > 1, !rest.contains("["), let colon = rest.lastIndex(of: ":") {
+            let bracketed = "[\(rest[..<colon])]:\(rest[rest.index(after: colon)...])"
+            return ListenAddress(bracketed) != nil ? bracketed : nil
+        }
         // Only a host: a single word could be anything.
         let isHost = rest.contains(".") || rest.contains(":") || rest.lowercased() == "localhost"
         let whole = "\(rest):8080"

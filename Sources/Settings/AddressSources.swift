@@ -9,6 +9,8 @@ public struct AddressSources: Sendable, Equatable {
     public var listen: [String] = []
     /// Nil for the default.
     public var inspector: String?
+    /// The configuration file, if it is one of several in this process: no option sets an address of one of them.
+    public var oneOfSeveral: String?
 
     public init() {}
 }
@@ -20,10 +22,14 @@ public struct AskedAddress: Sendable {
     public var key: String
     /// An option, a variable or `FILE:LINE`; nil for the default.
     public var source: String?
+    /// The configuration file, if it is one of several in this process.
+    public var oneOfSeveral: String?
 
     /// `squire.yaml:4 (inspector)`, `--listen`.
     public var asker: String {
-        guard let source else { return "the default of \(key)" }
+        guard let source else {
+            return "the default of \(key)" + (oneOfSeveral.map { " in \($0)" } ?? "")
+        }
         return source.contains(":") ? "\(source) (\(key))" : source
     }
 
@@ -54,14 +60,24 @@ extension LoadedConfiguration {
     public var askedListeners: [AskedAddress] {
         configuration.listen.enumerated().map { index, address in
             let sources = addressSources.listen
-            return AskedAddress(address: address, key: "listen", source: index < sources.count ? sources[index] : nil)
+            return AskedAddress(
+                address: address,
+                key: "listen",
+                source: index < sources.count ? sources[index] : nil,
+                oneOfSeveral: addressSources.oneOfSeveral
+            )
         }
     }
 
     /// The address in `inspector`; nil if it is off.
     public var askedInspector: AskedAddress? {
         configuration.inspector.listen.map {
-            AskedAddress(address: $0, key: "inspector", source: addressSources.inspector)
+            AskedAddress(
+                address: $0,
+                key: "inspector",
+                source: addressSources.inspector,
+                oneOfSeveral: addressSources.oneOfSeveral
+            )
         }
     }
 
@@ -84,7 +100,11 @@ extension LoadedConfiguration {
                 for other in all[..<index].flatMap(\.fixedAddresses) where mine.conflicts(with: other) {
                     let message =
                         "\(mine.address) is asked for by \(other.asker), too: two proxies need two addresses"
-                    issues.append(.init(source: mine.source ?? mine.asker, message: message))
+                    guard mine.source == nil, let path = one.path else {
+                        issues.append(.init(source: mine.source ?? mine.asker, message: message))
+                        continue
+                    }
+                    issues.append(.init(source: path, message: "\(mine.key) is not set, and its default, \(message)"))
                 }
             }
         }

@@ -58,7 +58,19 @@ public struct CommandWords: Sendable {
             }
             (command, rest) = (next, rest.dropFirst())
         }
+        if !isHelp, command.name == "explain", let problem = Self.requestProblem(Array(rest)) { return problem }
         return isHelp || !Self.listening.contains(command.name) ? nil : portProblem(command.name, rest)
+    }
+
+    /// `squire explain` has one word: only a target, or a method and a target in quotes.
+    private static func requestProblem(_ words: [String]) -> String? {
+        guard words.count == 1, let word = words.first else { return nil }
+        if word.hasPrefix("/") || word.hasPrefix("http://") || word.hasPrefix("https://") {
+            return "the method is missing: squire explain GET \(CommandLines.quoted(word))"
+        }
+        let parts = word.split(separator: " ").map { CommandLines.quoted(String($0)) }
+        guard parts.count > 1, !word.hasPrefix("-") else { return nil }
+        return "method and target are two words: squire explain \(parts.prefix(2).joined(separator: " "))"
     }
 
     private static func unknown(_ word: String, _ path: [String], _ names: [String]) -> String {

@@ -105,7 +105,7 @@ public struct ConfigurationLoader {
         until stop: StopSignal? = nil
     ) throws(ConfigurationError) -> LoadedConfiguration {
         var loaded = try load(old.found)
-        if let distrust = distrust(loaded) { throw distrust }
+        if let distrust = distrust(loaded, isReload: true) { throw distrust }
         try loaded.readSecrets(until: stop)
         return loaded
     }
@@ -198,11 +198,16 @@ public struct ConfigurationLoader {
         let binding = SessionBinding(configuration, path: realPath)
         let places = SessionPlaces(environment)
         let host = configuration.upstream.authority.host
+        let guardedKeys = root.map { GuardedKey.found(in: $0, sections) } ?? []
+        let leadingKeys = root.map(GuardedKey.leading) ?? []
         let (standard, trustEntry): (String, TrustedFiles.Entry?)
         do throws(CryptographyError) {
             standard = try places.standard(binding, host: host, name: configuration.session.name)
             let digest = try TrustedFiles.digest(text ?? "")
-            trustEntry = realPath.map { .init(path: $0, digest: digest) }
+            // Only where a person may be asked.
+            let isAsked = !guardedKeys.isEmpty || !leadingKeys.isEmpty
+            let parts = try ConfigurationParts(isAsked ? root ?? .empty : .empty)
+            trustEntry = realPath.map { .init(path: $0, digest: digest, parts: parts) }
         } catch {
             let message = "the name of its session file cannot be made: \(error)"
             throw ConfigurationError([.init(source: path ?? "squire", line: path == nil ? nil : 1, message: message)])
@@ -221,11 +226,11 @@ public struct ConfigurationLoader {
             inspectorIsDefault: sections.inspectorIsDefault,
             applySource: sections.applySource,
             addressSources: sections.addressSources,
-            guardedKeys: root.map { GuardedKey.found(in: $0, sections) } ?? [],
+            guardedKeys: guardedKeys,
             secretLines: root.map(GuardedKey.secretLines) ?? [:],
             blanks: root.map(NewConfiguration.blanks) ?? [],
             secretReader: sections.secretReader,
-            leadingKeys: root.map(GuardedKey.leading) ?? [],
+            leadingKeys: leadingKeys,
             trustEntry: trustEntry,
             places: places
         )

@@ -60,7 +60,7 @@ public struct ConfigurationOverrides: Sendable {
                 && !name.hasPrefix("SQUIRE_TEST_")
         }
         return unknown.sorted().map { name in
-            let hint = Spelling.nearest(to: name, among: variables).map { ": did you mean \($0)?" } ?? ""
+            let hint = Suggestion.question(Spelling.nearest(to: name, among: variables))
             return "the variable \(name) means nothing here\(hint)"
         }
     }
@@ -88,7 +88,7 @@ public struct ConfigurationOverrides: Sendable {
         }
         let shared = [session, upstream] + [listen, inspector].map { $0.flatMap { isFixed($0.text) ? $0 : nil } }
         guard let one = shared.compactMap({ $0 }).first else { return nil }
-        return "\(one.source) says one thing, and several --config ask for several: say it in each file"
+        return "\(one.source) is one value, and each of several --config needs its own: set it in each file"
     }
 
     /// These settings, completed by `other`.

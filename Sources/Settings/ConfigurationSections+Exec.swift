@@ -27,9 +27,9 @@ extension ConfigurationSections {
 
     /// The places in JSON output; other formats have none.
     private func places(_ map: MapReader, _ exec: inout ExecConfiguration) {
-        exec.places.token = jsonPointer(map, "token")
-        exec.places.expiresIn = jsonPointer(map, "expires-in")
-        exec.places.expiresAt = jsonPointer(map, "expires-at")
+        exec.places.token = pointer(map, "token", suchAs: "/token")
+        exec.places.expiresIn = pointer(map, "expires-in", suchAs: "/token")
+        exec.places.expiresAt = pointer(map, "expires-at", suchAs: "/token")
         guard exec.places != ExecFormat.Places() else { return }
         if map.node("format") == nil {
             exec.format = .json
@@ -38,10 +38,6 @@ extension ConfigurationSections {
                 map.fail(key, "is a place in JSON: it needs format: json")
             }
         }
-    }
-
-    private func jsonPointer(_ map: MapReader, _ key: String) -> String? {
-        map.value(key, "a JSON Pointer that starts with /, such as /token") { $0.hasPrefix("/") ? $0 : nil }
     }
 
     /// Variables that Squire sets for the commands that it runs.
@@ -85,8 +81,8 @@ extension ConfigurationSections {
         }
         guard let path = path(map, "path") else { return nil }
         var file = TokenFileConfiguration(path: path)
-        file.token = jsonPointer(map, "token")
-        file.expiresAt = jsonPointer(map, "expires-at")
+        file.token = pointer(map, "token", suchAs: "/token")
+        file.expiresAt = pointer(map, "expires-at", suchAs: "/token")
         if file.expiresAt != nil, !map.has("token") {
             map.fail("expires-at", "is a place in JSON: it needs token, the place of the token")
         }

@@ -94,7 +94,7 @@ extension ConfigurationSections {
         do throws(EndpointURL.Problem) {
             return try EndpointURL(text)
         } catch {
-            map.fail(key, error.description)
+            map.fail(key, error.description + Suggestion.question(Suggestion.url(text)))
             return nil
         }
     }

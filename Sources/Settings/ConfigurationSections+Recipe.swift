@@ -12,7 +12,7 @@ extension ConfigurationSections {
 
     func refresh(_ session: MapReader, _ result: inout SessionConfiguration) {
         guard let map = session.map("refresh", keys: Self.refreshKeys) else { return }
-        let method = map.value("method", "an HTTP method") { text in
+        let method = map.value("method", "an HTTP method", meant: Self.method) { text in
             !text.isEmpty && text.utf8.allSatisfy { (0x41...0x5A).contains($0) } ? text : nil
         }
         if let problem = method.flatMap(RegisteredMethod.problem) {
@@ -51,17 +51,25 @@ extension ConfigurationSections {
         if place != nil, token != nil { result.refresh = recipe }
     }
 
-    func pointer(_ map: MapReader, _ key: String) -> String? {
-        map.value(key, "a JSON Pointer that starts with /, such as /data/token/value") { text in
-            text.hasPrefix("/") ? text : nil
-        }
+    private static func method(_ text: String) -> String? {
+        let name = text.uppercased()
+        return RegisteredMethod.problem(name) == nil ? name : nil
+    }
+
+    func pointer(_ map: MapReader, _ key: String, suchAs example: String? = "/data/token/value") -> String? {
+        let expected = "a JSON Pointer that starts with /" + (example.map { ", such as \($0)" } ?? "")
+        return map.value(key, expected, meant: Suggestion.pointer) { $0.hasPrefix("/") ? $0 : nil }
+    }
+
+    private static func meantPath(_ text: String) -> String? {
+        text.contains("://") ? "url: \(text)" : Suggestion.path(text)
     }
 
     /// Reads `path`, on the upstream, or `url`, on the server that issues tokens.
     private func place(_ map: MapReader) -> (origin: Origin?, path: String)? {
         let isPath = { (text: String) in text.hasPrefix("/") && text.utf8.allSatisfy(Octet.isTarget) }
         if map.node("url") == nil {
-            let place: (Origin?, String)? = map.value("path", "a path that starts with /") {
+            let place: (Origin?, String)? = map.value("path", "a path that starts with /", meant: Self.meantPath) {
                 isPath($0) ? (nil, $0) : nil
             }
             return checked(place, map, "path")

@@ -13,7 +13,8 @@ extension ConfigurationSections {
     private func rejection(_ element: YAMLNode, _ name: String) -> SessionConfiguration.Rejection? {
         if case .scalar(let scalar) = element {
             guard let status = Int(scalar.text), (400...599).contains(status) else {
-                issues.add("\(name): \"\(scalar.text)\" is not a status from 400 to 599", at: element)
+                let isList = scalar.text.contains(",") ? ": a list is [401, 403]" : ""
+                issues.add("\(name): \"\(scalar.text)\" is not a status from 400 to 599\(isList)", at: element)
                 return nil
             }
             return .init(status: status)
@@ -24,7 +25,7 @@ extension ConfigurationSections {
             if !map.has("status") { issues.add("\(name) needs a status", at: element) }
             return nil
         }
-        let pointer = map.value("pointer", "a JSON Pointer that starts with /") { $0.hasPrefix("/") ? $0 : nil }
+        let pointer = pointer(map, "pointer", suchAs: nil)
         let challenge = map.value("www-authenticate", "a part of that field") { $0.isEmpty ? nil : $0 }
         guard let pointer else {
             if map.has("pointer") { return nil }

@@ -14,7 +14,7 @@ extension ConfigurationSections {
         ]
         var session = configuration.session
         defer { configuration.session = session }
-        if let word, Spelling.nearest(to: word, among: ["none"]) != nil {
+        if let word, Spelling.nearest(to: word, among: ["none"]) != nil || Suggestion.bool(word) == "false" {
             root.fail("session", "must be a map of keys and values, or none: did you mean none?")
         } else if let map = root.map("session", keys: keys) {
             session.file = path(map, "file")
@@ -79,7 +79,8 @@ extension ConfigurationSections {
                 }
                 return pattern
             } catch {
-                issues.add("session.\(key): \"\(element.text)\" \(error.reason)", at: element.node)
+                let meant = Suggestion.question(Suggestion.route(element.text))
+                issues.add("session.\(key): \"\(element.text)\" \(error.reason)\(meant)", at: element.node)
                 return nil
             }
         }

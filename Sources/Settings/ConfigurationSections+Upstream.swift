@@ -22,7 +22,7 @@ extension ConfigurationSections {
         }
         let (text, basePath) = Self.split(upstream: given.text)
         guard let origin = Self.origin(text) else {
-            fail(Self.problem(upstream: text))
+            fail(Self.problem(upstream: given.text, origin: text))
             return nil
         }
         if basePath.utf8.contains(where: { $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "#") }) {
@@ -42,13 +42,10 @@ extension ConfigurationSections {
         return (origin, basePath)
     }
 
-    /// Why a text from `split` is not an origin.
-    private static func problem(upstream text: String) -> String {
+    /// Why the text is not a URL of an API. `text` is its part from `split` that is not an origin.
+    private static func problem(upstream whole: String, origin text: String) -> String {
         let form = "must be a URL of scheme, host, port and perhaps a path, such as https://api.example.com/v1"
-        guard let slashes = text.firstRange(of: "://") else {
-            let isHost = text.utf8.contains { $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: ":") }
-            return isHost && origin("https://" + text) != nil ? form + ": did you mean https://\(text)?" : form
-        }
+        guard let slashes = text.firstRange(of: "://") else { return form + Suggestion.question(Suggestion.url(whole)) }
         let host = text[slashes.upperBound...]
         if host.utf8.contains(UInt8(ascii: "@")) {
             return form + ": take out what stands before the @, a user or a password"
@@ -56,6 +53,11 @@ extension ConfigurationSections {
         if !host.utf8.allSatisfy({ $0 < 0x80 }) { return form + ": a host of another alphabet is written as xn--…" }
         if let authority = Authority(String(host)), !authority.fitsDNS {
             return "names a host that is none: a name has at most 253 characters, and 63 between two dots"
+        }
+        if host.isEmpty { return form + ": its host is missing" }
+        if whole.contains(" ") { return form + ": there is a blank in it" }
+        if let colon = host.lastIndex(of: ":"), !host.hasSuffix("]"), Int(host[host.index(after: colon)...]) == nil {
+            return form + ": what follows the colon must be a port, a number"
         }
         return form
     }

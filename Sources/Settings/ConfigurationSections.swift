@@ -232,7 +232,9 @@ struct ConfigurationSections {
             }
             return .url(text)
         default:
-            map.fail("proxy", "must be a URL such as http://proxy.corp:3128, or \"environment\"")
+            let meant = text.hasPrefix("env") ? "environment" : Authority(text)?.port == nil ? nil : "http://\(text)"
+            let form = "must be a URL such as http://proxy.corp:3128, or \"environment\""
+            map.fail("proxy", form + Suggestion.question(meant))
             return nil
         }
     }
@@ -263,7 +265,8 @@ struct ConfigurationSections {
             for origin in origins {
                 guard let canonical = Self.origin(origin.text).map(Self.asBrowsersSend) else {
                     issues.add(
-                        "access.origins: \"\(origin.text)\" is not an origin such as https://app.example.com",
+                        "access.origins: \"\(origin.text)\" is not an origin such as https://app.example.com"
+                            + Suggestion.question(Suggestion.url(origin.text)),
                         at: origin.node
                     )
                     continue

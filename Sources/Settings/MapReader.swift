@@ -38,7 +38,8 @@ struct MapReader {
                     issues.add("unknown key \"\(prefix)\(key)\": a token is given by \(login)", at: keyNode)
                     continue
                 }
-                issues.add("unknown key \"\(prefix)\(key)\"\(Self.hint(key, keys, under: bare))", at: keyNode)
+                let words = ForeignKey.hint(key, in: prefix) ?? Self.hint(key, keys, under: bare)
+                issues.add("unknown key \"\(prefix)\(key)\"\(words)", at: keyNode)
                 if let nearest = Spelling.nearest(to: key, among: keys) { meant.insert(nearest) }
                 continue
             }
@@ -89,23 +90,29 @@ struct MapReader {
         return scalar.text
     }
 
-    /// The text as parsed by `parse`. `expected` describes valid text in the issue.
-    func value<Value>(_ key: String, _ expected: String, _ parse: (String) -> Value?) -> Value? {
+    /// The text as parsed by `parse`. `expected` describes valid text in the issue, and `meant` what was probably meant
+    /// by an invalid one.
+    func value<Value>(
+        _ key: String,
+        _ expected: String,
+        meant: (String) -> String? = { _ in nil },
+        _ parse: (String) -> Value?
+    ) -> Value? {
         guard let text = string(key) else { return nil }
         guard let value = parse(text) else {
-            fail(key, "must be \(expected), not \"\(text)\"")
+            fail(key, "must be \(expected), not \"\(text)\"\(Suggestion.question(meant(text)))")
             return nil
         }
         return value
     }
 
     func bool(_ key: String) -> Bool? {
-        value(key, "true or false") { ["true": true, "false": false][$0] }
+        value(key, "true or false", meant: Suggestion.bool) { ["true": true, "false": false][$0] }
     }
 
     func duration(_ key: String, _ range: ClosedRange<Duration>) -> Duration? {
         let expected = "a duration such as 500ms, 30s, 24m, 2h or 30d"
-        guard let duration = value(key, expected, Quantity.duration) else { return nil }
+        guard let duration = value(key, expected, meant: Suggestion.duration, Quantity.duration) else { return nil }
         guard range.contains(duration) else {
             fail(key, "must be from \(Quantity.text(range.lowerBound)) to \(Quantity.text(range.upperBound))")
             return nil
@@ -114,7 +121,9 @@ struct MapReader {
     }
 
     func size(_ key: String, _ range: ClosedRange<Int>) -> Int? {
-        guard let size = value(key, "a size such as 64KiB or 1MiB", Quantity.size) else { return nil }
+        guard let size = value(key, "a size such as 64KiB or 1MiB", meant: Suggestion.size, Quantity.size) else {
+            return nil
+        }
         guard range.contains(size) else {
             fail(
                 key,
@@ -133,7 +142,9 @@ struct MapReader {
 
     func choice<Choice: RawRepresentable & CaseIterable>(_ key: String, _: Choice.Type) -> Choice?
     where Choice.RawValue == String {
-        value(key, "one of " + Choice.allCases.map(\.rawValue).joined(separator: ", "), Choice.init(rawValue:))
+        let words = Choice.allCases.map(\.rawValue)
+        let expected = "one of " + words.joined(separator: ", ")
+        return value(key, expected, meant: { Suggestion.choice($0, among: words) }, Choice.init(rawValue:))
     }
 
     /// The elements of a list, with their nodes. A single value counts as a list of one.

@@ -13,6 +13,6 @@ enum RegisteredMethod {
     static func problem(_ name: String) -> String? {
         guard !names.contains(name) else { return nil }
         let nearest = Spelling.nearest(to: name, among: usual) ?? Spelling.nearest(to: name, among: names)
-        return "\(name) is none" + (nearest.map { ": did you mean \($0)?" } ?? "")
+        return "\(name) is none" + Suggestion.question(nearest)
     }
 }

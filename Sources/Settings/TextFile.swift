@@ -19,8 +19,17 @@ public enum TextFile {
             return .success(try NamedFile.read(path, limit: limit))
         } catch {
             if case .tooLarge = error { return .failure(Problem("\(error.text): is it the right file?")) }
-            return .failure(Problem(error.text))
+            return .failure(Problem(error.text + ownership(path, error)))
         }
+    }
+
+    /// Whose file this process may not read, as the end of a message. In a container, or as a service, its user is
+    /// often another than its file's.
+    private static func ownership(_ path: String, _ problem: NamedFile.Problem) -> String {
+        var information = stat()
+        guard problem == .system(EACCES), unsafe stat(path, &information) == 0 else { return "" }
+        let mode = String(information.st_mode & 0o777, radix: 8)
+        return ": the file belongs to user \(information.st_uid) (mode \(mode)), and Squire runs as user \(geteuid())"
     }
 
     /// Describes the first place that is not UTF-8.
@@ -63,7 +72,7 @@ public enum TextFile {
         do throws(NamedFile.Problem) {
             return try NamedFile.open(path)
         } catch {
-            throw Problem(error.text)
+            throw Problem(error.text + ownership(path, error))
         }
     }
 

@@ -15,8 +15,13 @@ struct TrustedFiles {
     struct Entry: Equatable {
         /// The real path.
         var path: String
-        /// SHA-256 of the contents, in hexadecimal.
+        /// SHA-256 of the contents, in hexadecimal. It decides alone.
         var digest: String
+        /// For messages.
+        var parts = ConfigurationParts(digests: [:])
+
+        /// Whether it is the same state of the same file.
+        func isSame(as other: Entry) -> Bool { path == other.path && digest == other.digest }
     }
 
     init(directory: String) {
@@ -27,7 +32,14 @@ struct TrustedFiles {
         Hexadecimal.text(try SHA256.hash(Array(text.utf8)))
     }
 
-    func contains(_ entry: Entry) -> Bool { entries.contains(entry) }
+    func contains(_ entry: Entry) -> Bool { entries.contains(where: entry.isSame) }
+
+    /// What differs from the state of the file that was last named or confirmed, for people; nil if there was none, or
+    /// an older version stored nothing about it.
+    func difference(of entry: Entry) -> String? {
+        guard let old = entries.first(where: { $0.path == entry.path }), !old.parts.digests.isEmpty else { return nil }
+        return entry.parts.difference(from: old.parts)
+    }
 
     /// A file that other users could have written is ignored.
     private var entries: [Entry] {
@@ -39,22 +51,34 @@ struct TrustedFiles {
         else { return [] }
         return list.compactMap { item in
             guard let path = item["path"]?.string, let digest = item["sha256"]?.string else { return nil }
-            return Entry(path: path, digest: digest)
+            return Entry(path: path, digest: digest, parts: Self.parts(item["keys"]))
         }
+    }
+
+    private static func parts(_ value: JSONValue?) -> ConfigurationParts {
+        guard case .object(let members)? = value else { return ConfigurationParts(digests: [:]) }
+        let digests = members.prefix(2 * ConfigurationParts.maximumKeys).compactMap { member in
+            member.value.string.map { (member.name, $0) }
+        }
+        return ConfigurationParts(digests: Dictionary(digests) { $1 })
+    }
+
+    private static func json(_ entry: Entry) -> JSONValue {
+        let keys = entry.parts.digests.sorted { $0.key < $1.key }.map { JSONValue.Member($0.key, .string($0.value)) }
+        return .object([
+            .init("path", .string(entry.path)), .init("sha256", .string(entry.digest)), .init("keys", .object(keys)),
+        ])
     }
 
     /// Adds an entry in place of the one with its path. False if that cannot be saved.
     @discardableResult
     func add(_ entry: Entry) -> Bool {
         let old = entries
-        if old.contains(entry) { return true }
+        if old.contains(where: entry.isSame) { return true }
         let all = (old.filter { $0.path != entry.path } + [entry]).suffix(Self.maximumEntries)
         let document = JSONValue.object([
             .init("version", .integer(1)),
-            .init(
-                "files",
-                .array(all.map { .object([.init("path", .string($0.path)), .init("sha256", .string($0.digest))]) })
-            ),
+            .init("files", .array(all.map(Self.json))),
         ])
         let draft = path + ".new"
         guard (try? ParentDirectory.make(for: path)) != nil else { return false }
@@ -79,20 +103,28 @@ extension LoadedConfiguration {
 extension ConfigurationLoader {
     /// Why a configuration that was found without being named must not be used before a person names or confirms it;
     /// nil if it may. Subcommands that only inspect it need not ask.
-    public func distrust(_ loaded: LoadedConfiguration) -> ConfigurationError? {
+    /// `isReload`: a running proxy reads it again.
+    public func distrust(_ loaded: LoadedConfiguration, isReload: Bool = false) -> ConfigurationError? {
         guard case .here(let path) = loaded.found, let entry = loaded.trustEntry, !loaded.keysToAllow.isEmpty,
             !TrustedFiles(directory: loaded.places.directory).contains(entry)
         else { return nil }
+        let command = isReload ? "squire reload --config \(CommandLines.quoted(entry.path))" : naming(path)
+        let change = changeSinceTrusted(loaded).map { " (since you last did, this changed: \($0))" } ?? ""
         return ConfigurationError(
             loaded.keysToAllow.map { key in
                 .init(
                     source: path,
                     line: key.line,
-                    message: "\(key.name) takes effect only once you have named this file, as it is now: "
-                        + naming(path)
+                    message: "\(key.name) takes effect only once you have named this file, as it is now\(change): "
+                        + command
                 )
             }
         )
+    }
+
+    /// What changed in the file since a person last named or confirmed it; nil if nobody did, or it is not known.
+    public func changeSinceTrusted(_ loaded: LoadedConfiguration) -> String? {
+        loaded.trustEntry.flatMap { TrustedFiles(directory: loaded.places.directory).difference(of: $0) }
     }
 
     /// Remembers that a person has named or confirmed the file with its current content.

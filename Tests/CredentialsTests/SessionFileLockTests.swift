@@ -219,4 +219,48 @@ private struct OneAnswer: TokenSource {
         #expect(!file.hasLeftover)
         #expect(try file.load()?.record.token == (kind == "login" ? Token("other") : next.token))
     }
+
+    /// Somebody removed the session file: that is no logout.
+    @Test func isTakenUpWithoutAFile() throws {
+        let record = try save("old")
+        let next = try leaveSuccessor(of: record, "new")
+        unsafe unlink(file.path)
+        #expect(try Session(file: file, source: nil).token == next.token)
+        #expect(try file.load()?.record.token == next.token && !file.hasLeftover)
+    }
+
+    // MARK: Logins that cannot be saved
+
+    /// The secret is spent: what it brought is kept beside the file.
+    @Test func whatALoginBroughtIsKept() throws {
+        let session = try Session(file: file, source: nil)
+        let (file, token) = (file, try #require(Token("new")))
+        let result = Latch.awaiting { done in
+            session.adopt(
+                .signIn,
+                replacing: .ofThisAPI,
+                spending: {
+                    _ = unsafe mkdir(file.path, 0o700)
+                    return .tokens(TokenSet(accessToken: token))
+                },
+                completion: done
+            )
+        }
+        guard case .failure(let error) = result else { return #expect(Bool(false), "it was saved") }
+        #expect(error.reason == .unsaved(keptIn: file.answerPath))
+        #expect(unsafe rmdir(file.path) == 0)
+        #expect(file.unsaved?.token == token && !file.hasLeftover)
+        #expect(file.unsavedAdvice?.contains("move it to \(file.path)") == true)
+    }
+
+    @Test func aLoginKeepsWhatWasKept() throws {
+        let kept = try save("kept")
+        #expect(file.keepUnsaved(kept))
+        unsafe unlink(file.path)
+        let session = try Session(file: file, source: nil)
+        let tokens = TokenSet(accessToken: try #require(Token("other")))
+        _ = Latch.awaiting { session.adopt(tokens, .signIn, completion: $0) }
+        #expect(session.token == tokens.accessToken && !file.hasAnswer)
+        #expect(file.previous()?.token == kept.token)
+    }
 }

@@ -1,3 +1,4 @@
+import Support
 import Testing
 
 @testable import Credentials
@@ -34,6 +35,36 @@ import Testing
         #expect(status(.usable) { $0.expiresIn = 0 }.reasonNotReady == "the token has expired")
         #expect(status(.usable) { $0.isRejected = true }.reasonNotReady == "the API refuses the token")
         #expect(status(.none).reasonNotReady == "There is no session. Run: squire login")
+    }
+
+    /// A refused token is not called usable, also where a refresh may bring another.
+    @Test func summaryOfARefusedToken() {
+        #expect(status(.usable).summary == "usable")
+        #expect(status(.usable) { $0.expiresIn = 0 }.summary == "expired; the next request refreshes it")
+        let refused = status(.usable) { $0.isRejected = true }
+        #expect(refused.summary == "the API refuses the token; the next request refreshes it")
+        #expect(refused.json["rejected"]?.bool == true && refused.json["state"]?.string == "usable")
+        let failed = status(.usable) {
+            ($0.isRejected, $0.retryIn) = (true, 5)
+            $0.lastRefresh = RefreshEntry(at: 0, cause: .rejected, outcome: .unavailable, detail: "status 503")
+        }
+        #expect(failed.advice?.contains("next try is due in 5 s") == true)
+        #expect(failed.summary == "the API refuses the token")
+        #expect(status(.loginNeeded) { $0.isRejected = true }.summary == "a login is needed")
+    }
+
+    /// What a list of session files says is what the status of one says.
+    @Test func stateByTheFileAlone() {
+        var record = SessionRecord()
+        #expect(record.state(now: 100) == (.none, false))
+        record.put(TokenSet(accessToken: makeToken("a"), expiresIn: 3600), .signIn, now: 100)
+        #expect(record.state(now: 100) == (.usable, false))
+        record.rejected = .init(at: 100, isWhole: false)
+        #expect(record.state(now: 100) == (.usable, true))
+        record.isRefreshDenied = true
+        #expect(record.state(now: 100) == (.loginNeeded, true))
+        record.rejected = nil
+        #expect(record.state(now: 100) == (.usable, false))
     }
 
     /// While the other machines cannot be asked a token that lives is enough, and one that does not is not, whether or

@@ -32,6 +32,32 @@ import Testing
         #expect(lines.allSatisfy { $0.utf8.count <= 120 })
     }
 
+    /// Each of the lines that say where tokens come from holds when it is uncommented by itself.
+    @Test func eachSourceIsALineToUncomment() throws {
+        let text = try NewConfiguration(upstream: "https://a.example").text
+        var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        let starts = lines.indices.filter { lines[$0].hasPrefix("#session") }
+        #expect(starts.count == 6)
+        for start in starts {
+            let known = lines
+            // A line that ends in `session:` goes on below it.
+            var index = start
+            repeat {
+                lines[index].removeFirst()
+                index += 1
+            } while index < lines.count && lines[index].hasPrefix("#  ")
+            let loader = ConfigurationLoader(environment: ["HOME": "/nowhere", "CLIENT_SECRET": "s"])
+            let loaded = try loader.read(lines.joined(separator: "\n"), path: "squire.yaml")
+            #expect(loaded.configuration.session.source != .given, "\(lines[start])")
+            lines = known
+        }
+    }
+
+    @Test func aPresetTellsTheScopeOfARefreshToken() throws {
+        let new = try NewConfiguration(profile: Profile.named("xero"))
+        #expect(new.text.contains("#scope: read offline_access"))
+    }
+
     @Test func aPresetsOwnUpstreamStays() throws {
         let new = try NewConfiguration(profile: Profile.named("slack"))
         #expect(try read(new).configuration.upstreamURL == "https://slack.com")

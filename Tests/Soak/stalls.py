@@ -37,7 +37,8 @@ class Stalls:
         while not self.is_over:
             self.begun[what] = begun = time.monotonic()
             time.sleep(PAUSE)
-            works = work()
+            try: works = work()
+            except Exception: works = False
             ended = time.monotonic()
             if not works or ended - begun > PAUSE + LIMIT: self.found.append((begun, ended, what))
 

@@ -8,7 +8,7 @@ import Support
 extension ExchangeRunner {
     /// The first question: which credential to use.
     func askForCredential(settled: Bool, now: UInt64) {
-        if exchange.rules.route == .signOut, let place = proxy.session.status.sharedElsewhere {
+        if exchange.rules.route == .signOut, let place = proxy.session.sharedElsewhere {
             return fail(.sharedElsewhere(place))
         }
         if !settled, let current = request.context.sessionView.credential(now: now) {

@@ -106,14 +106,16 @@ public struct NewConfiguration: Sendable {
             }
             return addOAuth(oauth)
         }
-        add("session:", "where tokens come from; without any of these: squire login --token -")
-        add("  #sign-in: [POST /login]", "requests that bring a token, and never carry one")
-        add("  #refresh: {path: /refresh, token: /token}", "a request that gets the next token with this one")
-        add("  #oauth: {issuer: https://login.example.com, client-id: my-tool}")
-        add("  #exec: [gcloud, auth, print-access-token]")
-        add("  #token-file: /var/run/secrets/tokens/api")
-        add("  #missing: forward", "without a token requests go on all the same, in place of 401")
-        add("#session: none", "in place of session above, where headers are all that the API wants")
+        add("# Where the token comes from. With none of these lines you give one: squire login --token -")
+        add("# Otherwise uncomment one of them, and fill it in.")
+        add("#session: none", "no token: the headers above, such as a key, are all that the API wants")
+        add("#session: {refresh: {path: /refresh, token: /token}, sign-in: [POST /login]}", "requests of the API")
+        add("#session: {oauth: {issuer: \(Self.exampleIssuer), client-id: my-tool}}", "a person, in a browser")
+        add("#session:", "a program, as its own OAuth client")
+        add("#  oauth: {token-endpoint: \(Self.exampleIssuer)/token, grant: client-credentials, client-id: my-tool,")
+        add("#          client-secret: {env: CLIENT_SECRET}}")
+        add("#session: {exec: [gcloud, auth, print-access-token]}", "a command that prints it")
+        add("#session: {token-file: /var/run/secrets/tokens/api}", "a file that another program keeps fresh")
     }
 
     /// What a preset cannot know.
@@ -135,7 +137,11 @@ public struct NewConfiguration: Sendable {
                 "or {env: NAME}, {file: PATH}, {exec: [COMMAND]}"
             )
         }
-        if oauth["scope"] == nil { add("    #scope: read write", "what you ask for") }
+        guard oauth["scope"] == nil else { return }
+        guard let word = oauth["offline-scope"]?.value.text else {
+            return add("    #scope: read write", "what you ask for")
+        }
+        add("    #scope: read \(word)", "what you ask for; \(word) brings a refresh token")
     }
 
     // MARK: Values

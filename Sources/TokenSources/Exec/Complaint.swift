@@ -37,7 +37,7 @@ enum Complaint {
             case (.colon, UInt8(ascii: ":")): .value(isAssigned: false)
             case (.credentials, UInt8(ascii: ":")): self
             case (.colon, UInt8(ascii: "\"")), (.colon, UInt8(ascii: "'")): self
-            case (.value, UInt8(ascii: "\"")), (.value, UInt8(ascii: "'")): self
+            case (.value, UInt8(ascii: "\"")), (.value, UInt8(ascii: "'")): .value(isAssigned: true)
             default: byte <= 0x20 ? self : .anything
             }
         }
@@ -52,6 +52,11 @@ enum Complaint {
         func flush() {
             guard !word.isEmpty else { return }
             defer { word = [] }
+            if case .colon = expected, word == [UInt8(ascii: "=")] {
+                result += word
+                expected = .value(isAssigned: true)
+                return
+            }
             if let equals = word.firstIndex(of: UInt8(ascii: "=")), SecretName.isMember(word[..<equals]) {
                 let isWhole = equals < word.count - 1
                 result += word[...equals] + (isWhole ? mark : [])

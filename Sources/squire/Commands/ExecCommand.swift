@@ -123,7 +123,8 @@ struct ExecCommand: ParsableCommand {
         switch spawn(signalMask: former) {
         case .success(let child): process = child
         case .failure(let error):
-            Output.error("squire: cannot run \(CommandLines.quoted(command[0])): \(error.reason)")
+            let advice = UnstartedCommand.advice(command, code: error.code).map { ". \($0)" } ?? ""
+            Output.error("squire: cannot run \(CommandLines.quoted(command[0])): \(error.reason)\(advice)")
             return error.code == ENOENT ? 127 : 126
         }
         let signals = passedOn.map { signal in

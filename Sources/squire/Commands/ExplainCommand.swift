@@ -42,10 +42,12 @@ struct ExplainCommand: ParsableCommand {
             status: { try SessionAccess(loaded, .look).session.status }
         )
         switch explanation?.access {
-        case nil: throw ExitFailure.malformed("squire: that is not a request")
+        case nil: throw ExitFailure.malformed("squire: that is not a request: squire explain GET /api/venues")
         case .refused(let problem)?: throw refuse(problem)
         case .answered(let reason)?: Output.labelled("access      answered by Squire: \(reason)")
-        case .allowed(let forwarding)?: show(forwarding)
+        case .allowed(let forwarding)?:
+            show(forwarding)
+            if let hint = RequestWords.doubt(method: method) { Output.say("\n\(hint)") }
         }
     }
 
@@ -64,18 +66,10 @@ struct ExplainCommand: ParsableCommand {
     /// Prints the refusal, and returns the exit code.
     private func refuse(_ problem: Problem) -> ExitCode {
         Output.labelled("access      refused: \(problem.status) \(problem.code.rawValue): \(problem.detail)")
-        if problem.status == 400, let hint = missingSlash {
-            Output.labelled("            a leading / is missing: squire explain \(method) \(hint)")
+        if problem.status == 400, let hint = RequestWords.advice(method: method, target: target) {
+            Output.labelled("            \(hint)")
         }
         return ExitCode(1)
-    }
-
-    /// The target with a leading slash, if that would make it a path and it is not a URL.
-    private var missingSlash: String? {
-        guard !target.isEmpty, !target.hasPrefix("/"), !target.contains("://"), target != "*",
-            target.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
-        else { return nil }
-        return CommandLines.quoted("/" + target)
     }
 
     private func show(_ forwarding: Explanation.Forwarding) {

@@ -194,7 +194,10 @@ struct LoginCommand: ParsableCommand {
             replacing: again(loaded, method, replacing: true)
         )
         defer { SignalHold.end() }
+        // Others may fill the disk while the API answers.
+        let room = access.file.reserveRoom()
         let tokens = try dialogue.run(former)
+        _ = consume room
         // The person was asked and agreed.
         try adopt(tokens, .signIn, access, method, agreed: Output.isAtTerminal ? former.lineage : nil)
     }

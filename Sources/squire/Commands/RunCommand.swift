@@ -42,9 +42,20 @@ struct RunCommand: ParsableCommand {
 
     func validate() throws {
         guard config.count > 1 else { return }
+        var real: [String: String] = [:]
+        for path in config {
+            let same = RealPath.of(path) ?? path
+            if let other = real[same] {
+                throw ValidationError(
+                    "--config names \(path) twice" + (other == path ? "" : ", the first time as \(other)")
+                        + ": each configuration is one proxy"
+                )
+            }
+            real[same] = path
+        }
         if !ServiceEnvironment.shared.sockets.isEmpty {
             throw ValidationError(
-                "LISTEN_FDS says one thing, and several --config ask for several: run one squire for each"
+                "LISTEN_FDS passes the sockets of one proxy, and several --config are several: run one squire for each"
             )
         }
         let variables = ConfigurationOverrides(environment: Environment.all)
@@ -114,9 +125,11 @@ struct RunCommand: ParsableCommand {
                 for sentence in try one.take(inherited.addresses) {
                     logging.logger().notice("\(ControlCharacters.escaped(sentence))")
                 }
+                if config.count > 1 { one.addressSources.oneOfSeveral = one.path }
                 loaded.append(one)
             } catch {
-                problems += error.issues
+                // A mistake in an option is one mistake, however many configurations it is applied to.
+                problems += error.issues.filter { !problems.contains($0) }
             }
         }
         guard problems.isEmpty else { throw Loading.failure(ConfigurationError(problems)) }
@@ -135,13 +148,14 @@ struct RunCommand: ParsableCommand {
         _ logging: Logging
     ) throws -> [ProxyService] {
         var services: [ProxyService] = []
-        do {
-            for (one, logging) in zip(loaded, loggings(logging, for: loaded)) {
+        for (one, logging) in zip(loaded, loggings(logging, for: loaded)) {
+            do {
                 services.append(try ProxyService(one, logging: logging, beside: loaded, inherited: inherited))
+            } catch {
+                for service in services { service.stop() }
+                guard let failure = error as? ExitFailure, loaded.count > 1 else { throw error }
+                throw failure.about(one.path)
             }
-        } catch {
-            for service in services { service.stop() }
-            throw error
         }
         return services
     }

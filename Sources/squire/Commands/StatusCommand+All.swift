@@ -1,4 +1,5 @@
 import Credentials
+import Platform
 import Settings
 import Support
 
@@ -7,6 +8,8 @@ extension StatusCommand {
     static func printAll(json: Bool) {
         let rows = SessionFiles(environment: Environment.all).list().map { Row($0, now: SystemClock().wall()) }
         if json { return Output.json(.array(rows.map(\.json))) }
+        // For a person. Programs read one session from each line.
+        if !rows.isEmpty, isatty(1) == 1 { Output.row(Row.heading) }
         for row in rows { Output.row(row.values) }
         if rows.isEmpty { Output.error("there is no session yet") }
     }
@@ -14,6 +17,8 @@ extension StatusCommand {
     private struct Row {
         /// A value of `session.state`, or `damaged`.
         let state: String
+        /// The API is known to refuse the token.
+        var isRejected = false
         let file: String
         var record: SessionRecord?
         var problem: String?
@@ -29,15 +34,20 @@ extension StatusCommand {
             case .session(let record):
                 self.record = record
                 expiresIn = record.expiresAt.map { $0 - now }
-                let isDead = record.isDead(canRefresh: record.source != .given, now: now)
-                state = record.token == nil ? "none" : isDead ? "login_needed" : "usable"
+                let known = record.state(now: now)
+                (state, isRejected) = (known.state.rawValue, known.isRejected)
             }
         }
+
+        static let heading = ["STATE", "CUSTOMER", "API", "CONFIGURATION", "SESSION FILE"]
 
         private var subject: String? { record?.token?.claims?.subject }
 
         var values: [String] {
-            [state, subject, record?.origin, record?.configuration, file].map { $0 ?? "-" }
+            [
+                state == "usable" && isRejected ? "rejected" : state, subject, record?.origin, record?.configuration,
+                file,
+            ].map { $0 ?? "-" }
         }
 
         var json: JSONValue {
@@ -46,7 +56,8 @@ extension StatusCommand {
                 .init("state", .string(state)), .init("subject", text(subject)), .init("origin", text(record?.origin)),
                 .init("configuration", text(record?.configuration)), .init("file", .string(file)),
                 .init("expires_at", record?.expiresAt.map(JSONValue.integer) ?? .null),
-                .init("expires_in", expiresIn.map(JSONValue.integer) ?? .null), .init("problem", text(problem)),
+                .init("expires_in", expiresIn.map(JSONValue.integer) ?? .null), .init("rejected", .bool(isRejected)),
+                .init("problem", text(problem)),
             ])
         }
     }

@@ -10,8 +10,8 @@ struct StatusCommand: ParsableCommand {
         commandName: "status",
         abstract: "Show whose session it is, how long its token lives, the last refreshes, and what to do.",
         discussion: """
-            Sends nothing to the API. Works beside a running squire run; without a configuration, it asks the running \
-            Squire, such as squire demo. Exits with 77 if a login is needed or there is no session; with --json always \
+            Sends nothing to the API. Says whether a proxy runs with this configuration, where and since when; without a \
+            configuration, it asks the running Squire, such as squire demo. Exits with 77 if a login is needed or there is no session; with --json always \
             with 0. With --all, lists each session file in $XDG_STATE_HOME/squire: its state, customer, API, \
             configuration and path.
             """
@@ -30,7 +30,8 @@ struct StatusCommand: ParsableCommand {
         // A demo has no configuration file.
         if options.isNowhere, try RunningProxy.showAny(json: json) { return }
         let loaded = try options.load(.look)
-        let proxy = try? RunningProxy.find(loaded)
+        let found = Result(catching: { () throws(RunningProxy.NotFound) in try RunningProxy.find(loaded) })
+        let proxy = try? found.get()
         // Only the running proxy knows a token that is not in a file, or could not be saved, and why none arrived.
         if let proxy, !proxy.hasSaved || loaded.configuration.session.source.isBestAskedOfARunningProxy {
             return try proxy.show(json: json)
@@ -41,7 +42,7 @@ struct StatusCommand: ParsableCommand {
         if status.shared != nil, let known = proxy?.shared { status.shared = known }
         if json { return Output.json(status.json) }
         let claim = (try? access.record())?.token?.claims?.expiresAt
-        for line in Self.lines(status, access.loaded, claim: claim, now: SystemClock().wall()) {
+        for line in Self.lines(status, access.loaded, found, claim: claim, now: SystemClock().wall()) {
             Output.labelled(line)
         }
         if let advice = status.advice { Output.say("\n\(advice)") }
@@ -50,23 +51,20 @@ struct StatusCommand: ParsableCommand {
         if !status.isUsable, status.state != .starting { throw ExitCode(ExitReason.loginNeeded.rawValue) }
     }
 
-    /// `claim` is the expiry that the token itself states, in seconds since 1970.
+    /// `proxy` is the running one of this configuration, or why none is found. `claim` is the expiry that the token itself
+    /// states, in seconds since 1970.
     private static func lines(
         _ status: SessionStatus,
         _ loaded: LoadedConfiguration,
+        _ proxy: Result<RunningProxy, RunningProxy.NotFound>,
         claim: Int?,
         now: Int
     ) -> [String] {
-        let state =
-            switch status.state {
-            case .usable: (status.expiresIn ?? 1) > 0 ? "usable" : "expired; the next request refreshes it"
-            case .refreshing: "being refreshed"
-            case .loginNeeded: "a login is needed"
-            case .none: "none"
-            case .starting: "starting: the first token is asked for when it is needed"
-            case .unused: "not needed"
-            }
-        var lines = ["session     \(state)"]
+        var lines = ["session     \(status.summary)"]
+        switch proxy {
+        case .success(let proxy): lines.append(proxy.runningLine(now: now))
+        case .failure(let error): lines.append("running     not found: \(ControlCharacters.escaped(error.reason))")
+        }
         if loaded.keptFile != nil { lines.append("file        \(loaded.sessionFile)") }
         lines.append("upstream    \(loaded.configuration.upstreamURL)")
         if let subject = status.subject { lines.append("customer    \(ControlCharacters.escaped(subject))") }

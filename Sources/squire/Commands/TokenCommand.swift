@@ -38,7 +38,8 @@ struct TokenCommand: ParsableCommand {
 
     func validate() throws {
         guard let minTtl, Quantity.duration(minTtl) == nil else { return }
-        throw ValidationError("--min-ttl must be a duration such as 30s or 5m, not \"\(minTtl)\"")
+        let meant = Suggestion.question(Suggestion.duration(minTtl))
+        throw ValidationError("--min-ttl must be a duration such as 30s or 5m, not \"\(minTtl)\"\(meant)")
     }
 
     func run() throws {

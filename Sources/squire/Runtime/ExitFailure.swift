@@ -4,6 +4,8 @@ import Credentials
 struct ExitFailure: Error {
     let code: Int32
     let message: String
+    /// What a login brought is kept all the same: nothing of it is to be ended at the API.
+    var keepsTokens = false
 
     static func malformed(_ message: String) -> ExitFailure { ExitFailure(.malformed, message) }
     static func unreachable(_ message: String) -> ExitFailure { ExitFailure(.unreachable, message) }
@@ -13,11 +15,21 @@ struct ExitFailure: Error {
     static func loginNeeded(_ message: String) -> ExitFailure { ExitFailure(.loginNeeded, message) }
     static func configuration(_ message: String) -> ExitFailure { ExitFailure(.configuration, message) }
 
+    /// The same, with the name of the configuration file that it is about, if the message does not name it.
+    func about(_ path: String?) -> ExitFailure {
+        guard let path, !message.contains(path) else { return self }
+        let text = message.hasPrefix("squire: ") ? String(message.dropFirst(8)) : message
+        return ExitFailure(code: code, message: "squire: \(path): \(text)")
+    }
+
     static func usage(_ message: String) -> ExitFailure { ExitFailure(.usage, message) }
 
-    /// Maps a session's failure. `login` is the command line that logs in.
-    init(_ failure: CredentialFailure, reason: String?, login: String) {
+    /// Maps a session's failure. `isUnanswered`: a refresh of the held token was sent, and its answer lost. `login` is
+    /// the command line that logs in.
+    init(_ failure: CredentialFailure, reason: String?, isUnanswered: Bool = false, login: String) {
         let because = reason.map { ": \($0)" } ?? ""
+        let loss =
+            isUnanswered ? "The answer to a refresh was lost, so that the token may be dead" : "Nothing is lost"
         switch failure {
         case .loginNeeded(let story):
             self = .loginNeeded("squire: \(story ?? "A login is needed\(because).") Run: \(login)")
@@ -27,11 +39,11 @@ struct ExitFailure: Error {
             )
         case .unavailable(let seconds, true):
             self = .unreachable(
-                "squire: the API cannot be reached\(because). Nothing is lost; try again in \(seconds) s"
+                "squire: the API cannot be reached\(because). \(loss); try again in \(seconds) s"
             )
         case .unavailable(let seconds, false), .paused(let seconds):
             self = .tryLater(
-                "squire: the token cannot be refreshed now\(because). Nothing is lost; try again in \(seconds) s"
+                "squire: the token cannot be refreshed now\(because). \(loss); try again in \(seconds) s"
             )
         case .misconfigured(let reason, _):
             self = .configuration("squire: no token can be had: \(reason)")
@@ -44,9 +56,10 @@ struct ExitFailure: Error {
         }
     }
 
-    /// Maps an unusable session file.
-    init(_ error: SessionFileError) {
-        self.init(error.reason == .noDirectory ? .notWritable : .malformed, "squire: \(error.description)")
+    /// Maps an unusable session file. `advice` is what else helps.
+    init(_ error: SessionFileError, also advice: String? = nil) {
+        let rest = advice.map { ". \($0)" } ?? ""
+        self.init(error.reason == .noDirectory ? .notWritable : .malformed, "squire: \(error.description)\(rest)")
     }
 
     init(code: Int32, message: String) {

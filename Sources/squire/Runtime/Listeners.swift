@@ -99,6 +99,10 @@ enum Listeners {
 
     /// Who asked for the address, and where to configure another.
     private static func choice(_ asked: AskedAddress) -> String {
+        if let file = asked.oneOfSeveral {
+            guard asked.source != nil else { return "It is \(asked.asker): set \(asked.key) there" }
+            return "It was asked for by \(asked.asker): choose another in \(file)"
+        }
         guard let source = asked.source, source != "--\(asked.key)" else {
             let who = asked.source == nil ? "It is the default of \(asked.key)" : "It was asked for by --\(asked.key)"
             return "\(who): choose another with --\(asked.key) ADDR"

@@ -58,9 +58,11 @@ enum Loading {
         guard let distrust = loader.distrust(loaded) else { return loader.trustNamed(loaded) }
         guard Output.isAtTerminal, let path = loaded.path else { throw distrust }
         let keys = loaded.keysToAllow.map { "\($0.name) (line \($0.line))" }.joined(separator: ", ")
-        guard Output.confirm("\(path), which lies here, sets \(keys). Do you know this file, and use it?") else {
-            throw distrust
+        let change = loader.changeSinceTrusted(loaded).map {
+            " Since you last named or confirmed it, this changed: \(ControlCharacters.escaped($0))."
         }
+        let question = "\(path), which lies here, sets \(keys).\(change ?? "") Do you know this file, and use it?"
+        guard Output.confirm(question) else { throw distrust }
         loader.trust(loaded)
     }
 

@@ -13,6 +13,7 @@ extension ProxyService {
         let subject = status.subject.map { String(String.UnicodeScalarView($0.unicodeScalars.prefix(64))) }
         let token: String =
             switch (Self.shownState(status), status.expiresIn) {
+            case (.usable, _) where status.isRejected: "the API refuses the token"
             case (.loginNeeded, _): "a login is needed"
             case (.none, _): "nobody is logged in"
             case (.starting, _): "the first token is asked for"
@@ -59,8 +60,10 @@ extension ProxyService {
 
     /// Such as `http://127.0.0.1:8080 -> https://api.example.com: the session is usable`. Contains no secret.
     var statusLine: String {
+        let status = session.status
         let session =
-            switch Self.shownState(session.status) {
+            switch Self.shownState(status) {
+            case .usable where status.isRejected: "the API refuses the token"
             case .usable, .refreshing: "the session is usable"
             case .loginNeeded: "a login is needed"
             case .none: "nobody is logged in"

@@ -10,9 +10,7 @@ enum RunningProcesses {
         guard let path = configuration.flatMap(RealPath.of) else {
             return "To have a squire run read its configuration again: kill -HUP PID"
         }
-        let found = processes.filter { $0.command == "run" && $0.configurations.contains(path) }.prefix(named).map {
-            String($0.number)
-        }
+        let found = running(path).prefix(named).map(String.init)
         switch found.count {
         case 0:
             return "No squire run of this user was started with \(path); if it runs as another user, run as that: "
@@ -22,6 +20,11 @@ enum RunningProcesses {
             return "To have a squire run read it again: kill -HUP PID, where PID is one of "
                 + found.joined(separator: ", ")
         }
+    }
+
+    /// The processes of `squire run` of this user that were started with the configuration file at that real path.
+    static func running(_ path: String) -> [Int] {
+        processes.filter { $0.command == "run" && $0.configurations.contains(path) }.map { Int($0.number) }
     }
 
     /// The subcommand of a listening Squire of this user; nil if `process` is not one.

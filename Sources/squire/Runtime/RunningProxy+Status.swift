@@ -1,5 +1,6 @@
 import ArgumentParser
 import Credentials
+import EventIO
 import Settings
 import Support
 
@@ -36,18 +37,35 @@ extension RunningProxy {
         if !isUsable { throw ExitCode(ExitReason.loginNeeded.rawValue) }
     }
 
+    /// Where it runs, and since when.
+    func runningLine(now: Int) -> String {
+        var addresses: [String] = []
+        if case .array(let listen)? = status["listen"] {
+            addresses = listen.compactMap(\.string).map { "proxy \(ControlCharacters.escaped($0))" }
+        }
+        let words = [
+            pid.map { "pid \($0)" }, status["started_at"]?.integer.map { "since \(LocalTime.text($0, now: now))" },
+        ]
+        let all = words.compactMap(\.self) + addresses + ["inspector \(address.url)"]
+        return "running     \(all.joined(separator: ", "))"
+    }
+
     /// Another process wrote these texts, so that control characters are escaped.
     private func lines(now: Int) -> [String] {
         let session = status["session"] ?? .null
         let text = { (value: JSONValue?) in value?.string.map(ControlCharacters.escaped) }
-        let isOver = session["expires_in"]?.integer.map { $0 <= 0 } ?? false
         let word = text(session["state"]) ?? "unknown"
-        let state =
-            word == "usable" && isOver ? "expired; the next request refreshes it" : word.replacingAll("_", with: " ")
-        let who = pid.map { "pid \($0), " } ?? ""
-        var lines = ["session     \(state)"]
+        let state = SessionStatus.State(rawValue: word).map {
+            SessionStatus.summary(
+                $0,
+                isRejected: session["rejected"]?.bool ?? false,
+                expiresIn: session["expires_in"]?.integer,
+                isExplained: session["advice"]?.string != nil
+            )
+        }
+        var lines = ["session     \(state ?? word)"]
         if !hasSaved { lines.append("            NOT SAVED: what the session file holds is dead") }
-        lines.append("running     \(who)inspector at \(address)")
+        lines.append(runningLine(now: now))
         lines.append(
             "config      \(configuration.map(ControlCharacters.escaped) ?? "none: it was started without a file")"
         )
@@ -57,7 +75,9 @@ extension RunningProxy {
             let distance = seconds > 0 ? "in \(seconds) s" : "\(seconds.magnitude) s ago"
             lines.append("expires     \(distance), \(LocalTime.text(at, now: now))")
         }
-        if let refreshes = session["refreshes"]?.integer { lines.append("refreshes   \(refreshes)") }
+        if let refreshes = session["refreshes"]?.integer, word != SessionStatus.State.unused.rawValue {
+            lines.append("refreshes   \(refreshes)")
+        }
         for (index, line) in (shared?.lines ?? []).enumerated() {
             lines.append((index == 0 ? "shared      " : "            ") + ControlCharacters.escaped(line))
         }

@@ -52,6 +52,19 @@ struct RunningProxy: Sendable {
         )
     }
 
+    /// All running proxies of this configuration whose inspectors are found, at least one.
+    static func findAll(_ loaded: LoadedConfiguration) throws(NotFound) -> [RunningProxy] {
+        let first = try find(loaded)
+        guard let path = loaded.realPath, let address = loaded.configuration.inspector.listen else { return [first] }
+        let others = candidates(address, isDefault: loaded.inspectorIsDefault).filter { $0 != first.address }
+        let answers = startProbes(others[...], key: loaded.configuration.access.key).map { $0.latch.wait() }
+        return [first]
+            + answers.compactMap { answer in
+                guard case .found(let proxy) = answer, proxy.configuration == path else { return nil }
+                return proxy
+            }
+    }
+
     /// The running proxy of a configuration file that cannot be read here. `path` is its real path.
     static func find(_ path: String) throws(NotFound) -> RunningProxy {
         try search(candidates(defaultAddress, isDefault: true), key: nil, isWanted: { $0.configuration == path })

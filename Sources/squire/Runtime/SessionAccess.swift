@@ -36,9 +36,7 @@ struct SessionAccess {
         file = SessionFile(path: purpose == .login ? loaded.place.loginFile : loaded.place.file)
         if purpose == .use, loaded.configuration.session.source.isKept {
             let (path, limit) = (file.path, Self.refreshTime(loaded))
-            let isDone = file.waitForRefresh(limit: limit) {
-                Output.error("squire: \(SessionLog.waitText(path, SessionFile.quietWait, limit))")
-            }
+            let isDone = file.waitForRefresh(limit: limit) { Self.tellWait(path, SessionFile.quietWait, limit) }
             guard isDone else {
                 throw ExitFailure.tryLater(
                     "squire: another process refreshes the token, and has no answer yet. Try again later"
@@ -63,7 +61,7 @@ struct SessionAccess {
                 emit: { Self.record($0, in: reports) }
             )
         } catch {
-            throw ExitFailure(error)
+            throw ExitFailure(error, also: file.unsavedAdvice)
         }
     }
 
@@ -79,14 +77,17 @@ struct SessionAccess {
         }
     }
 
+    private static func tellWait(_ path: String, _ since: Duration, _ limit: Duration) {
+        Output.error("squire: \(SessionLog.waitText(path, since, limit))")
+    }
+
     private static func record(_ event: SessionEvent, in reports: Guarded<Reports>) {
         switch event {
         case .refreshFailed(_, let text, _): reports.with { $0.reason = text }
         case .replaced(let former): reports.with { $0.replaced = former }
         case .notSaved(let text):
             Output.error("squire: the new token is in use but NOT SAVED, and the old one is dead: \(text)")
-        case .waitsForFile(let path, let since, let limit):
-            Output.error("squire: \(SessionLog.waitText(path, since, limit))")
+        case .waitsForFile(let path, let since, let limit): tellWait(path, since, limit)
         case .refreshed, .unchanged, .adopted, .recovered, .loggedIn, .loginIgnored, .loggedOut, .saved,
             .died, .denied, .revived, .keptBeforeShared,
             .fileUnreadable:
@@ -136,7 +137,8 @@ struct SessionAccess {
             if let advice = session.status.shared?.adviceWithoutToken {
                 throw ExitFailure.tryLater("squire: \(advice)")
             }
-            let story = ["there is no session in \(file.path)"] + loaded.hints
+            let kept = file.unsavedAdvice.map { [String($0.dropLast())] } ?? []
+            let story = ["there is no session in \(file.path)"] + kept + loaded.hints
             throw ExitFailure.loginNeeded("squire: \(story.joined(separator: ". ")). Run: \(loaded.lines.login)")
         }
         return token
@@ -184,7 +186,12 @@ struct SessionAccess {
         where session.status.foreignRefresh != nil || session.status.sharedElsewhere != nil:
             throw ExitFailure.loginNeeded("squire: \(session.status.advice ?? "the token is refreshed elsewhere")")
         case .failure(let failure):
-            throw ExitFailure(failure, reason: reports.with { $0.reason } ?? pauseReason, login: loaded.lines.login)
+            throw ExitFailure(
+                failure,
+                reason: reports.with { $0.reason } ?? pauseReason,
+                isUnanswered: (try? file.load())?.record.unanswered != nil,
+                login: loaded.lines.login
+            )
         }
     }
 
@@ -247,6 +254,16 @@ struct SessionAccess {
     private func perform(_ change: (@escaping Session.ChangeCompletion) -> Void) throws {
         guard case .failure(let error) = Latch.awaiting(change) else { return }
         if error.isRefusal { throw error }
+        if case .unsaved(let place) = error.reason {
+            let rest =
+                place.map { "What came is kept in \($0): once that is mended, move it to \(file.path)" }
+                ?? "It could not be kept beside it either, so that a new login is needed: \(loaded.lines.login)"
+            var failure = ExitFailure.notWritable(
+                "squire: signed in, but that could not be saved: \(error.description). \(rest)"
+            )
+            failure.keepsTokens = place != nil
+            throw failure
+        }
         throw ExitFailure.notWritable("squire: the session is as it was: \(error.description)")
     }
 

@@ -75,6 +75,7 @@ struct TokenRedemption {
 
     /// Ends tokens that were not kept. Returns the error to throw.
     private func notKept(_ error: any Error, _ outcome: TokenOutcome?, _ grant: Grant) -> any Error {
+        if let failure = error as? ExitFailure, failure.keepsTokens { return failure }
         guard case .obtained(let tokens, _)? = outcome else { return failure(error, "") }
         let fate = SignOut.endRefused(tokens, access.loaded)
         return failure(error, " \(fate) \(grant.fate)")

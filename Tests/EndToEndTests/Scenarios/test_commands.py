@@ -112,6 +112,20 @@ access: {same-user: perhaps}
         for text in ("abc\n", "abc", "abc\r\n\r\n", "abc\n\n"):
             self.assertEqual(self.command("login", "--config", config, "--token", "-", "--replace", input=text).stderr, "")
 
+    def test_a_file_that_this_user_may_not_read_is_told_with_both_users(self):
+        """As in a container, whose user is seldom the file's."""
+        path = self.directory / "c.yaml"
+        path.write_text("upstream: http://127.0.0.1:1\n")
+        self.directory.chmod(0o755)
+        user = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+        path.chmod(0o600 if user else 0o000)
+        try:
+            result = subprocess.run([SQUIRE, "check", "--config", path], capture_output=True, text=True, cwd="/", env=clean_environment(**self.env), **user)
+        except PermissionError:
+            self.skipTest("the program is where another user cannot run it")
+        self.assertEqual((result.returncode, result.stderr), (78, f"{path}: cannot be read: Permission denied: the file belongs to user {os.geteuid()} "
+            f"(mode {'600' if user else '0'}), and Squire runs as user {user.get('user', os.geteuid())}\n"))
+
     def shown(self, *arguments, columns=80):
         """What a terminal shows of a command that reads nothing."""
         leader, follower = pty.openpty()
@@ -135,6 +149,8 @@ access: {same-user: perhaps}
                         ("explain", "--config", config, "GET", "/api/x"), ("token", "--config", config), ("reload", "--config", config)):
             result = subprocess.run([SQUIRE, *command], capture_output=True, text=True, stdin=subprocess.DEVNULL, env=clean_environment(**self.env))
             whole, text = result.stdout + result.stderr, self.shown(*command)
+            # Only a person gets a heading.
+            if command == ("status", "--all"): whole = "STATE CUSTOMER API CONFIGURATION SESSION FILE\n" + whole
             words = [re.sub("squire-[0-9a-f]{8}|[0-9a-f-]{36}", "", shown).split() for shown in (whole, text)]
             self.assertEqual(*words)
             self.assertLessEqual(max(map(len, text.splitlines())), 80, text)

@@ -198,6 +198,9 @@ class Commands(Scenario):
         result = self.command("token", "--config", squire.config, code=75)
         self.assertEqual(result.stdout, "")
         self.assertIn("503", result.stderr)
+        # No list and no status calls it usable.
+        self.assertRegex(self.command("status", "--config", squire.config).stdout, r"^session     the API refuses the token\n")
+        self.assertTrue(json.loads(self.command("status", "--json", "--config", squire.config).stdout)["rejected"])
         api.refresh = lambda r: token_reply(jwt(jti="new"))
         # The API has said when: nobody asks before, unless a person takes the pause out of the file.
         self.command("token", "--config", squire.config, code=75)

@@ -269,6 +269,24 @@ class Disk(unittest.TestCase):
             self.assertEqual(bench.squire.stop(), 0)
             self.assertEqual(bench.api.state(bench.token()), "usable")
 
+    def test_what_a_client_does_replaces_a_token_that_could_not_be_saved(self):
+        """The token lies complete beside the file, and its renaming fails. A client signs out, or in as somebody else; the disk heals."""
+        def check(bench, how):
+            with bench.injected("inject=rename,renameat,renameat2:error=EIO"):
+                bench.api.expire()
+                bench.equal(bench.get(), 200)
+                target = "logout" if how == "out" else "login"
+                body = b'{"email":"7@example.com","password":"x"}'
+                bench.equal(bench.ask(f"/api/customers/{target}", "POST", body).status, 200)
+                bench.equal(bench.customer(), None if how == "out" else Simulator.sub_of("7@example.com"))
+            until(lambda: bench.session.leftovers() == [], "nothing beside the file", 40)
+            until(lambda: (bench.token() is None) == (how == "out"), "what the client did, in the file", 40)
+            bench.equal(bench.customer(), None if how == "out" else Simulator.sub_of("7@example.com"))
+            bench.squire.stop()
+            bench.squire.start()
+            bench.equal(bench.customer(), None if how == "out" else Simulator.sub_of("7@example.com"))
+        self.cases(check, [("out",), ("in",)])
+
     def test_slow_disk(self):
         """Only the session waits for it: what needs no token goes on."""
         with Bench() as bench, bench.injected("inject=fsync,fdatasync:delay_exit=500000"):

@@ -467,7 +467,7 @@ class Unasked(Projects):
         self.assertEqual((self.state / "trusted").stat().st_mode & 0o777, 0o600)
         self.assertEqual(self.command("token", cwd=a, env={"SQUIRE_CONFIG": str(a / "squire.yaml")}).stdout, "x\n")
         (a / "squire.yaml").write_text((a / "squire.yaml").read_text() + "# changed\n")
-        self.command("token", cwd=a, code=78)
+        self.assertIn("only comments or the layout", self.command("token", cwd=a, code=78).stderr)
         self.command("token", cwd=a, env={"SQUIRE_CONFIG": "squire.yaml"})
         self.command("token", cwd=a)
         (self.state / "trusted").chmod(0o666)
@@ -497,6 +497,7 @@ class Unasked(Projects):
         with open(a / "squire.yaml", "a") as file: file.write("session: {name: alice}\n")
         squire.process.send_signal(signal.SIGHUP)
         squire.wait_for_text("the configuration was not changed: squire.yaml:4: session.name")
+        self.assertIn(f"squire reload --config {os.path.realpath(a)}/squire.yaml", squire.text())
 
     def test_a_session_that_an_older_squire_left_is_led_nowhere_unasked(self):
         """A cloned repository could have its own proxy, or authority, for the right API."""
@@ -572,6 +573,19 @@ class Words(Projects):
         for option in (("--session", "x"), ("--listen", "127.0.0.1:8123"), ("--inspector", "127.0.0.1:8124")):
             self.assertIn(option[0], self.command("run", *both, *option, code=64).stderr)
         self.assertIn("SQUIRE_SESSION", self.command("run", *both, env={"SQUIRE_SESSION": "x"}, code=64).stderr)
+        self.assertIn(f"names {one} twice", self.command("run", "--config", one, *both, code=64).stderr)
+
+    def test_a_mistake_of_one_of_several_names_it(self):
+        one, two, three = (self.config("http://127.0.0.1:9", name=n, profile="") for n in ("a.yaml", "b.yaml", "c.yaml"))
+        for path in (one, two): pathlib.Path(path).write_text("upstream: http://127.0.0.1:9\n")
+        error = self.command("run", "--config", one, "--config", two, code=78).stderr
+        self.assertIn(f"{two}: listen is not set, and its default, localhost:8080 is asked for by the default of listen in {one}", error)
+        # A mistake in an option is one.
+        self.assertEqual(self.command("run", "--config", one, "--config", two, "--header", "X", code=78).stderr.count("--header"), 1)
+        self.leave(self.session_file, token=5).write_text("{")
+        pathlib.Path(two).write_text(f"upstream: http://127.0.0.1:9\nlisten: 127.0.0.1:0\nsession: {{file: {self.session_file}}}\n")
+        pathlib.Path(one).write_text("upstream: http://127.0.0.1:9\nlisten: 127.0.0.1:0\n")
+        self.assertRegex(self.command("run", "--config", one, "--config", two, code=65).stderr, rf"^squire: {two}: .* is damaged")
 
     def test_a_misspelt_variable(self):
         config = self.config("http://127.0.0.1:9")

@@ -283,6 +283,21 @@ class ReloadCommand(Inspected):
         self.assertIn("started without a file", result.stdout)
         self.assertEqual(json.loads(self.command("status", "--json", cwd=self.directory).stdout)["state"], "usable")
 
+    def test_two_of_one_configuration(self):
+        """Each that is found reads it again, and is named; the other is named with the command for it."""
+        squire, path = self.run_with_inspector()
+        with socket.create_server(("127.0.0.1", 0)) as free: port = free.getsockname()[1]
+        other = self.run_squire(str(path), "--listen", "127.0.0.1:0", "--inspector", f"127.0.0.1:{port}")
+        other.wait_for("inspector")
+        result = self.command("reload", "--config", str(path))
+        self.assertIn(f"(pid {squire.process.pid}) has read", result.stdout)
+        self.assertIn(f"kill -HUP {other.process.pid}", result.stderr)
+        result = self.command("reload", "--config", str(path), "--inspector", f"127.0.0.1:{port}")
+        self.assertIn(f"(pid {other.process.pid}) has read", result.stdout)
+        self.assertEqual(result.stderr, "")
+        status = self.command("status", "--config", str(path), code=77).stdout
+        self.assertRegex(status, rf"(?m)^running     pid {squire.process.pid}, since [\d: -]+, proxy {squire.url}, inspector http://127.0.0.1:{self.inspector}$")
+
     def test_another_squire_is_left_alone(self):
         squire, path = self.run_with_inspector()
         other = self.directory / "other.yaml"

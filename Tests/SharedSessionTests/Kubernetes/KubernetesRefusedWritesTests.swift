@@ -99,14 +99,7 @@ import Threads
         /// A request that the API refused wants another token, after each pause.
         func ask() -> Latch<Result<Token, CredentialFailure>> {
             session.engineIsBack()
-            let latch = Latch<Result<Token, CredentialFailure>>()
-            session.credential(for: Inquiry(rejection: Rejection(generation: session.generation))) { grant in
-                switch grant {
-                case .use(let credential, _), .useAfter(_, let credential): latch.set(.success(credential.token))
-                case .failed(let failure): latch.set(.failure(failure))
-                }
-            }
-            return latch
+            return session.askAgain()
         }
 
         /// Not now, and that is no matter of a login.

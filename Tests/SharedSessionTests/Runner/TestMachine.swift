@@ -206,10 +206,14 @@ final class TestMachine: Sendable {
         return latch.wait()
     }
 
+    func askAgain() -> Latch<Result<Token, CredentialFailure>> { session.askAgain() }
+}
+
+extension Session {
     /// Asks for another token than the current one, which the API refused.
     func askAgain() -> Latch<Result<Token, CredentialFailure>> {
         let latch = Latch<Result<Token, CredentialFailure>>()
-        session.credential(for: Inquiry(rejection: Rejection(generation: session.generation))) { grant in
+        credential(for: Inquiry(rejection: Rejection(generation: generation))) { grant in
             switch grant {
             case .use(let credential, _), .useAfter(_, let credential): latch.set(.success(credential.token))
             case .failed(let failure): latch.set(.failure(failure))

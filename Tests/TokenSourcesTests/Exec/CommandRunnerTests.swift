@@ -156,6 +156,7 @@ import Threads
             ("got refresh_token=r-17, expires_in=60", "got refresh_token=‹redacted›, expires_in=60"),
             (#"{"refresh_token": "r-17", "scope": "a1"}"#, "{'refresh_token': '‹redacted›', 'scope': 'a1'}"),
             ("mytool --client-secret='x y1' failed", "mytool --client-secret='‹redacted› y1' failed"),
+            ("password = hunter", "password = ‹redacted›"), (#"{"password":"hunter"}"#, "{'password':'‹redacted›'}"),
             ("Password: Tr0ub4", "Password: ‹redacted›"), ("password: wrong", "password: wrong"),
             ("invalid token: it has expired", "invalid token: it has expired"),
             ("GET /?access_token=a1&b=2", "GET /?access_token=‹redacted›&b=2"),
