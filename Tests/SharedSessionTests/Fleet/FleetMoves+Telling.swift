@@ -27,6 +27,7 @@ extension FleetMoves {
         }
         actions += machine.state.handle(event, at: moment, randomness: randomness)
         noteClaim(event, former, &machine)
+        noteDoubt(event, former, &machine)
         for action in actions { take(action, number, &machine, &world) }
         // The others were told after all.
         let there = machine.state.sight.view?.facts.identity
@@ -98,6 +99,28 @@ extension FleetMoves {
         machine.heardOf.insert(claim.id)
     }
 
+    /// Who may have sent what the machine holds.
+    private func noteDoubt(_ event: SharedState.Event, _ former: SharedHolding, _ machine: inout FleetMachine) {
+        guard fleet.tracksDoubt else { return }
+        if machine.state.held != former { (machine.heard, machine.heardSilent) = (nil, []) }
+        guard let facts = Self.view(event)?.facts, machine.state.held == .tokens(facts.identity) else { return }
+        machine.heardSilent.formUnion(facts.silent)
+        if let claim = facts.claim {
+            guard claim.by != machine.state.me, machine.state.sight.view?.facts.ended != claim.id else { return }
+            machine.heard = claim.by
+        } else if facts.state != .ready || facts.ended.map(FleetNames.process) == machine.heard {
+            machine.heard = nil
+        }
+    }
+
+    /// Whether the machine knows of all that may have sent what it sends now.
+    private func isUnaware(_ machine: FleetMachine, _ token: SharedID, _ world: FleetWorld) -> Bool {
+        let others = machine.heardSilent.union(machine.heard.map { [$0] } ?? []).subtracting([machine.state.me])
+        return others.contains { other in
+            world.sent.contains(FleetWorld.Sent(token: token, by: other)) && !machine.state.silent.contains(other)
+        }
+    }
+
     /// Something was sent, and the others have not heard what came of it.
     private func isRefreshing(_ state: SharedState) -> Bool {
         switch state.phase {
@@ -144,6 +167,10 @@ extension FleetMoves {
             }
             if isRefreshed(identity.id, machine, number, world) { breach = .alone }
             if fleet.losesClaims { machine.sentUnder = sending.claim.id }
+            if fleet.tracksDoubt {
+                if isUnaware(machine, identity.id, world) { breach = .doubted }
+                world.sent.insert(FleetWorld.Sent(token: identity.id, by: machine.state.me))
+            }
             let token = UInt8(FleetNames.number(identity.id))
             world.messages.insert(
                 FleetWorld.Message(
@@ -176,6 +203,7 @@ extension FleetMoves {
 
     /// Changes what the machine knows as if it did not have the rule that is left out.
     private func leaveOut(_ event: SharedState.Event, _ machine: inout FleetMachine) {
+        if fleet.omission == .doubt { machine.state.silent = [] }
         if fleet.omission == .memory { machine.state.rivalClaim = nil }
         let reading: SharedReading
         switch event {
