@@ -37,6 +37,8 @@ extension FleetMoves {
             breach = .quiet
         }
         machine.state.forgetTime()
+        // It decides nothing in the machine: where doubt is not tracked, states that differ in it alone are one.
+        if !fleet.tracksDoubt { machine.state.silent = [] }
         if machine.state.claim == nil { machine.isLate = false }
         if !isRefreshing(machine.state) { machine.sentUnder = nil }
         if !fleet.tellsOnce, !machine.state.isSending { machine.told = nil }
@@ -156,8 +158,9 @@ extension FleetMoves {
         case .get: machine.engine = .get
         case .swap(let expecting, let new):
             let isForgetful = fleet.omission == .claim && new.claim?.by != machine.state.me
-            let facts = isForgetful ? SharedFacts(new.identity, .ready) : new
-            if isForgetful { machine.state.call = .swap(facts) }
+            var facts = isForgetful ? SharedFacts(new.identity, .ready) : new
+            if !fleet.tracksDoubt { facts.silent = [] }
+            machine.state.call = .swap(facts)
             machine.engine = .swap(expecting: expecting, new: facts)
         case .prepare: machine.local = .prepare
         case .save(let identity): machine.local = .save(identity)
