@@ -211,7 +211,7 @@ extension FleetMoves {
     }
 
     /// Nothing is heard of the claim's holder, and the wait is longer than a transfer may take.
-    private func isSilent(_ claim: SharedClaim, _ world: FleetWorld) -> Bool {
+    func isSilent(_ claim: SharedClaim, _ world: FleetWorld) -> Bool {
         if fleet.omission == .silence || fleet.omission == .comparison { return true }
         let owner = FleetNames.owner(claim.by)
         let holder = machines[world.machines[owner.machine]]

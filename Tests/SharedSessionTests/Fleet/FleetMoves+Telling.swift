@@ -1,4 +1,5 @@
 import Credentials
+
 @testable import SharedSession
 
 /// Telling a machine of an event.
@@ -15,6 +16,11 @@ extension FleetMoves {
         if fleet.omission == .repair, machine.state.isSending, case .watched = event { return }
         let randomness = randomness(event, number, machine, world)
         let moment = machine.isLate ? Self.long : now
+        // All that time the other one has beaten, if it pursues its claim.
+        if machine.isLate, let rival = machine.state.rivalClaim, rival.silentSince != nil, !isSilent(rival.claim, world)
+        {
+            machine.state.rivalClaim?.silentSince = moment
+        }
         let former = machine.state.held
         if fleet.omission == .order, let facts = Self.view(event)?.facts, facts.claim != nil,
             let rival = machine.state.rivalClaim, facts.identity.precedes(rival.identity)
@@ -200,8 +206,19 @@ extension FleetMoves {
             if machine.disk == machine.state.held { machine.note.weight = machine.state.note.weight }
         case .refuse(.loginNeeded):
             if machine.disk == machine.state.held, machine.note.weight == .usual { machine.note.weight = .dead }
+        case .say(.takesOver(let by)): if machine.isLate { passTime(by, number, &world) }
         case .refuse, .say: break
         }
+    }
+
+    /// A machine that is late takes over: the time that has passed for it has passed for the other one, too.
+    private mutating func passTime(_ by: ProcessName, _ number: Int, _ world: inout FleetWorld) {
+        let owner = FleetNames.owner(by)
+        guard owner.machine != number else { return }
+        var other = machines[world.machines[owner.machine]]
+        guard other.process == owner.process, other.state.claim != nil else { return }
+        other.isLate = true
+        world.machines[owner.machine] = machines.number(other)
     }
 
     /// Changes what the machine knows as if it did not have the rule that is left out.
