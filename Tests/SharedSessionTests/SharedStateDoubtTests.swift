@@ -97,4 +97,117 @@ import Testing
         #expect(machine.tell(.read(claimed)) == [.say(.noWriteAnswered), .refuse(.unreachable)])
         #expect(machine.state.wakeAt == 10 * SharedStateTests.second)
     }
+
+    // MARK: What another machine may have sent
+
+    private static let first = SharedStateTests.first
+    private static let ready = SharedReading.record(SharedStateTests.view())
+    private static let other = SharedReading.record(SharedStateTests.busy())
+
+    private static func mine(_ id: Int, _ silent: [ProcessName] = ["B0"]) -> SharedFacts {
+        SharedFacts(first, .busy(SharedClaim(id: FleetNames.token(id), by: "A0")), silent: silent)
+    }
+
+    /// One that has waited until the other machine, whose claim it read, was silent for too long.
+    private static func waiting() -> Machine {
+        var machine = Machine.settled()
+        _ = machine.tell(.watched(other))
+        _ = machine.tell(.refreshWanted)
+        _ = machine.tell(.read(other))
+        _ = machine.tell(.time, at: 41)
+        return machine
+    }
+
+    /// This process gave up a claim that was written late, another machine replaced it and fell silent, and the engine went
+    /// back to the late claim: the other machine may have sent the refresh even so.
+    @Test func anOwnClaimThatIsBackHidesNoSilentMachine() {
+        var machine = Self.waiting()
+        let back = SharedStateTests.view(Self.first, .busy(SharedClaim(id: FleetNames.token(80), by: "A0")), 1)
+        #expect(
+            machine.tell(.read(.record(back))) == [
+                .say(.takesOver(from: "B0")), .swap(expecting: back, new: Self.mine(50)),
+            ]
+        )
+        _ = machine.tell(.swapped(.written(version: 3)))
+        #expect(machine.tell(.prepared(true)) == [.send] && machine.state.mayHaveSent == "B0")
+        // The other one's own claim is no news of it then: nobody waits for it again.
+        #expect(machine.state.rivalClaim == nil)
+    }
+
+    /// Whatever becomes of the claim that replaces the silent one, and whatever the engine has then.
+    @Test(arguments: [SharedState.Swapped.failed, .unclear, .conflict(ready)])
+    func whoFellSilentIsRememberedWhenTheClaimFails(_ swapped: SharedState.Swapped) {
+        var machine = Self.waiting()
+        _ = machine.tell(.read(Self.other))
+        _ = machine.tell(.swapped(swapped))
+        if swapped == .failed { _ = machine.tell(.refreshWanted) }
+        let actions = swapped == .conflict(Self.ready) ? [] : machine.tell(.read(Self.ready))
+        #expect(actions.isEmpty || actions.contains(.swap(expecting: SharedStateTests.view(), new: Self.mine(51))))
+        _ = machine.tell(.swapped(.written(version: 9)))
+        #expect(machine.tell(.prepared(true)) == [.send] && machine.state.mayHaveSent == "B0")
+    }
+
+    /// It was confirmed too late, and nothing was sent under it: the record names the silent one, and no later claim hides it.
+    @Test func whoFellSilentIsRememberedWhenTheClaimIsGivenUp() {
+        var machine = Self.waiting()
+        _ = machine.tell(.read(Self.other))
+        let end = SharedFacts(Self.first, .ready, ended: FleetNames.token(50), silent: ["B0"])
+        let written = SharedView(Self.mine(50), version: 3)
+        #expect(
+            machine.tell(.swapped(.written(version: 3)), at: 60) == [
+                .say(.tooLate), .refuse(.unanswered), .swap(expecting: written, new: end),
+            ]
+        )
+        _ = machine.tell(.swapped(.written(version: 4)))
+        // The engine goes back behind both.
+        _ = machine.tell(.refreshWanted)
+        #expect(machine.tell(.read(Self.ready)) == [.swap(expecting: SharedStateTests.view(), new: Self.mine(51))])
+        #expect(machine.state.mayHaveSent == "B0")
+    }
+
+    /// A machine that never heard of the claim learns of it by the record, even from a late report of the watch.
+    @Test(arguments: [false, true]) func theRecordNamesWhoFellSilent(_ isHeardByWatch: Bool) {
+        var machine = Machine.settled()
+        let named = SharedReading.record(SharedView(SharedFacts(Self.first, .ready, silent: ["B0", "A0"]), version: 5))
+        _ = machine.tell(.refreshWanted)
+        if isHeardByWatch {
+            _ = machine.tell(.watched(named))
+            _ = machine.tell(.read(Self.ready))
+        }
+        let there = isHeardByWatch ? Self.ready : named
+        let actions = machine.tell(.read(there))
+        let isWritten = actions.contains {
+            if case .swap(_, let new) = $0 { new == Self.mine(50, ["B0", "A0"]) } else { false }
+        }
+        // What this process itself has sent it knows.
+        #expect(isWritten && machine.state.mayHaveSent == "B0")
+    }
+
+    /// It lived, and said so in the moment in which another machine took it for silent.
+    @Test func whoIsHeardOfAgainWasNotSilent() {
+        var machine = Self.waiting()
+        _ = machine.tell(.read(Self.other))
+        #expect(machine.tell(.swapped(.conflict(.record(SharedStateTests.busy(1, version: 3))))).isEmpty)
+        let end = SharedView(SharedFacts(Self.first, .ready, ended: FleetNames.token(90)), version: 4)
+        _ = machine.tell(.time, at: 50)
+        #expect(machine.tell(.read(.record(end))).count == 1 && machine.state.mayHaveSent == nil)
+        // By the watch, while the claim was written over an engine that went back: nothing is sent.
+        machine = Self.waiting()
+        _ = machine.tell(.read(Self.other))
+        _ = machine.tell(.watched(.record(SharedStateTests.busy(1, version: 3))))
+        #expect(!machine.tell(.swapped(.written(version: 5))).contains(.prepare))
+    }
+
+    /// Only a successor, or another login, ends the doubt.
+    @Test func aSuccessorEndsTheDoubt() {
+        let named = SharedFacts(Self.first, .ready, silent: ["B0"])
+        for new in [SharedStateTests.identity(2, parent: 1, generation: 1), SharedStateTests.identity(7, era: 2)] {
+            var machine = Machine.settled()
+            _ = machine.tell(.refreshWanted)
+            _ = machine.tell(.read(.record(SharedView(named, version: 5))))
+            #expect(machine.state.mayHaveSent == "B0")
+            _ = machine.tell(.swapped(.conflict(.record(SharedStateTests.view(new, .ready, 6)))))
+            #expect(machine.state.held == .tokens(new) && machine.state.mayHaveSent == nil)
+        }
+    }
 }

@@ -16,6 +16,8 @@ extension SharedState {
                 return
             }
             unclearSince = nil
+            // The record names its process as silent, which `noteRival` has recorded, unless it has been heard since.
+            if let over = claiming.over, rivalClaim?.claim == over { rivalClaim = nil }
             guard mayGoOn(claiming, &turn), isAlone(claiming, &turn) else { return }
             phase = .preparing(claiming)
             turn.add(.prepare)
@@ -154,12 +156,11 @@ extension SharedState {
             rest(&turn)
         case .ready, .busy:
             guard let other = activeRival(on: view.facts.identity, turn.now) else {
-                // This process's own claim, which it has given up, was written late.
-                if let by = view.facts.claim?.by ?? rivalClaim(on: view.facts.identity)?.claim.by {
-                    turn.add(.say(.takesOver(from: by)))
-                    rivalClaim = nil
-                }
-                makeClaim(over: view, &turn)
+                // The engine may have this process's own claim, which it had given up: written late, or back after the
+                // engine's loss of what came later. The other machine's counts even so.
+                let silent = rivalClaim(on: view.facts.identity)?.claim
+                if let by = silent?.by ?? view.facts.claim?.by { turn.add(.say(.takesOver(from: by))) }
+                makeClaim(over: view, silent, &turn)
                 return
             }
             let silence = turn.now.subtracting(saturating: other.silentSince ?? turn.now)
@@ -175,7 +176,8 @@ extension SharedState {
         }
     }
 
-    private mutating func makeClaim(over view: SharedView, _ turn: inout Turn) {
+    /// Claims what is held, instead of the other machine that claimed it and fell silent.
+    private mutating func makeClaim(over view: SharedView, _ silent: SharedClaim?, _ turn: inout Turn) {
         switch call {
         // The answer to that call leads back here.
         case .get, .swap: return
@@ -183,13 +185,14 @@ extension SharedState {
         }
         guard writesAgain(&turn) else { return }
         let claim = SharedClaim(id: turn.randomness.id(), by: me)
-        phase = .claiming(Claiming(claim: claim, since: turn.now))
+        phase = .claiming(Claiming(claim: claim, since: turn.now, over: silent))
         swap(view.facts.with(.busy(claim)), &turn)
     }
 
     private mutating func adopt(_ view: SharedView, _ turn: inout Turn) {
         held = .tokens(view.facts.identity)
         note = SharedHolding.Note(view.facts.state == .refused ? .dead : .usual)
+        silent = view.facts.silent
         if wish.isRefresh { wish = .nothing }
         turn.add(.adopt(view))
         if view.facts.state == .refused { turn.add(.refuse(.loginNeeded)) }

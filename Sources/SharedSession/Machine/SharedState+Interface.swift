@@ -178,6 +178,10 @@ extension SharedState {
         }
     }
 
+    /// The other process that may have sent a refresh of what is held, and fell silent; nil if there is none. This one
+    /// knows of itself what it has sent.
+    var mayHaveSent: ProcessName? { silent.last { $0 != me } }
+
     /// The engine's record when it was last read or written.
     public var seen: SharedView? { sight.view }
 

@@ -37,10 +37,27 @@ extension SharedState {
         turn.add(.get)
     }
 
-    mutating func swap(_ new: SharedFacts, _ turn: inout Turn) {
+    /// Writes to the engine, with every process that may have sent a refresh of the tokens: nothing else is written.
+    mutating func swap(_ facts: SharedFacts, _ turn: inout Turn) {
+        var new = facts
+        new.silent = silentOnes(facts, turn.now)
         call = .swap(new)
         callBegins()
         turn.add(.swap(expecting: sight.view, new: new))
+    }
+
+    /// The processes that a record of these tokens must name as silent. A record that contains the claim of the other
+    /// machine, which is not silent yet, says enough of that one.
+    private func silentOnes(_ facts: SharedFacts, _ now: Int64) -> [ProcessName] {
+        let identity = facts.identity
+        guard held == .tokens(identity) else {
+            return sight.view.flatMap { $0.facts.identity == identity ? $0.facts.silent : nil } ?? []
+        }
+        var names = silent
+        if activeRival(on: identity, now) == nil, let rival = rivalClaim(on: identity) {
+            names.fellSilent([rival.claim.by])
+        }
+        return names
     }
 
     /// Whether to write at once what the engine has not got. If it can be read, and has not said for long of any write
@@ -75,11 +92,13 @@ extension SharedState {
         noteRival(reading, now)
     }
 
-    /// Records which other machine may be refreshing, and since when it has been silent.
+    /// Records which other machine may be refreshing, and since when it has been silent; and those that fell silent
+    /// before.
     mutating func noteRival(_ reading: SharedReading, _ now: Int64) {
         // A lost record does not end the claim that it contained.
         guard case .record(let view) = reading else { return }
         let facts = view.facts
+        if facts.identity == held.identity { silent.fellSilent(facts.silent) }
         if let claim = facts.claim {
             // This machine's own claim, or one that is already known to have ended.
             guard claim.by != me, sight.view?.facts.ended != claim.id else { return }

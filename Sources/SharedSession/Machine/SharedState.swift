@@ -19,7 +19,8 @@ public struct SharedState: Hashable, Sendable {
     var wish = Wish.nothing
     /// The engine's value when it was last read or written.
     var sight = Sight.unknown
-    /// The latest claim of another machine, whether or not the engine still has it. Nil once its end is known.
+    /// The latest claim of another machine, whether or not the engine still has it. Nil once its end is known, or once
+    /// the engine has a record that names it as silent.
     var rivalClaim: RivalClaim?
     var pendingReport = PendingReport.none
     /// The newest record that the watch has told during another call or phase, until the engine's value is decided upon.
@@ -28,7 +29,13 @@ public struct SharedState: Hashable, Sendable {
     /// Since when it has been unknown of one write after another whether it was done; nil if the last one's outcome is
     /// known.
     var unclearSince: Int64?
-    public internal(set) var held: SharedHolding
+    public internal(set) var held: SharedHolding {
+        didSet { if held.identity != oldValue.identity { silent = [] } }
+    }
+    /// The processes that claimed what is held and fell silent, as far as is known: see `SharedFacts.silent`. What one
+    /// of them may have sent stays in doubt until there is a successor, whatever the engine forgets and whatever claim
+    /// it has now: only that empties the list.
+    var silent: [ProcessName] = []
     /// More about `held`.
     public internal(set) var note: SharedHolding.Note
 
@@ -66,6 +73,8 @@ public struct SharedState: Hashable, Sendable {
         var claim: SharedClaim
         /// When its write was sent.
         var since: Int64
+        /// The other machine's claim, silent for too long, that it replaces.
+        var over: SharedClaim?
     }
 
     struct Sending: Hashable, Sendable {

@@ -7,18 +7,36 @@ public struct SharedFacts: Hashable, Sendable {
     /// The claim on the tokens that ended last without a result. The seal covers it. A claim that disappeared without
     /// this was lost by the engine, and its machine may still be refreshing.
     public var ended: SharedID?
+    /// The processes that claimed the tokens and fell silent, the latest last. Each may have sent the refresh. The seal
+    /// covers them. At most `SharedRefusal.maxSilent`.
+    public var silent: [ProcessName]
 
-    public init(_ identity: SharedIdentity, _ state: SharedTokenState, ended: SharedID? = nil) {
+    public init(
+        _ identity: SharedIdentity,
+        _ state: SharedTokenState,
+        ended: SharedID? = nil,
+        silent: [ProcessName] = []
+    ) {
         self.identity = identity
         self.state = state
         self.ended = ended
+        self.silent = silent
     }
 
     /// The same token set in another state.
-    func with(_ state: SharedTokenState) -> SharedFacts { SharedFacts(identity, state, ended: ended) }
+    func with(_ state: SharedTokenState) -> SharedFacts {
+        SharedFacts(identity, state, ended: ended, silent: silent)
+    }
 
     /// The claim in the record, if there is one.
     var claim: SharedClaim? { state.claim }
+}
+
+extension [ProcessName] {
+    /// Adds those that are not in the list yet. Keeps the last `SharedRefusal.maxSilent`.
+    mutating func fellSilent(_ others: [ProcessName]) {
+        self = (self + others.filter { !contains($0) }).suffix(SharedRefusal.maxSilent)
+    }
 }
 
 /// A record of the engine at some time.

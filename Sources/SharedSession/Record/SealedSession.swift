@@ -18,8 +18,7 @@ public struct SealedSession: Equatable, Sendable, CustomReflectable {
     /// machines that read it at once. Nil if the issuer did not say, and in records of earlier versions.
     var retryAfter: Int?
 
-    /// The machines that claimed a refresh of these tokens and fell silent, the latest last. Each may hold the
-    /// successor. Empty in records of earlier versions.
+    /// See `SharedFacts.silent`. Empty in records of earlier versions.
     public var silent: [ProcessName] = []
 
     /// The upper limit of `retryAfter`, in seconds.
@@ -60,13 +59,6 @@ public struct SealedSession: Equatable, Sendable, CustomReflectable {
         noted?.retryAfter = retryAfter
         noted?.silent = silent
         return noted
-    }
-
-    /// Records that the machine `by` fell silent. Returns false if it is already the last in the list.
-    mutating func fellSilent(_ by: ProcessName) -> Bool {
-        guard silent.last != by else { return false }
-        silent = (silent.filter { $0 != by } + [by]).suffix(SharedRefusal.maxSilent)
-        return true
     }
 
     public var customMirror: Mirror { Mirror(self, children: []) }

@@ -5,7 +5,6 @@ import Platform
 extension SharedCore {
     mutating func handle(_ event: SharedState.Event, _ now: Int64) -> [Effect] {
         let actions = machine.handle(event, at: now, randomness: .system)
-        if machine.isClaiming { noteDoubt(actions) }
         var effects: [Effect] = []
         for action in actions { effects += obey(action, now) }
         effects += endDenial() + knowsShared(now)
@@ -30,12 +29,12 @@ extension SharedCore {
         return Int(issuerPause.until.subtracting(saturating: now) / 1_000_000_000) + 1
     }
 
-    /// When a claim is written: records whether it replaces another machine's claim, under which a refresh may have
-    /// been sent.
-    mutating func noteDoubt(_ actions: [SharedState.Action]) {
-        guard actions.contains(where: { if case .swap = $0 { true } else { false } }) else { return }
-        doubt = .none
-        for case .say(.takesOver(let by)) in actions where by != machine.me { doubt = .takenOver(from: by) }
+    /// What is known about the last refresh of the held tokens. The next sender needs it.
+    private var doubt: SharedDoubt {
+        if let lost = machine.seen.flatMap({ values[$0.version]?.session?.record.unanswered }) {
+            return .unanswered(lost)
+        }
+        return machine.mayHaveSent.map { .takenOver(from: $0) } ?? .none
     }
 
     /// The engine has what was only known here: reports that it is shared after all.
@@ -193,10 +192,7 @@ extension SharedCore {
         case .get: return [.get]
         case .swap(let expecting, let new): return swap(expecting, new, now)
         case .prepare: return step(.prepare) ?? handle(.prepared(false), now)
-        case .send:
-            let there = machine.seen.flatMap { values[$0.version]?.session?.record.unanswered }
-            let known = there.map(SharedDoubt.unanswered) ?? doubt
-            return step(.send(after: known)) ?? handle(.answered(.nothing), now)
+        case .send: return step(.send(after: doubt)) ?? handle(.answered(.nothing), now)
         case .save(let identity): return save(identity)
         case .adopt(let view):
             guard let session = values[view.version]?.session else { return [] }
@@ -260,13 +256,7 @@ extension SharedCore {
 
     /// What is known about the API's refusal of the engine's tokens.
     private var lastRefusal: SharedRefusal {
-        SharedRefusal(silent: machine.seen.flatMap { values[$0.version]?.session?.silent } ?? [])
-    }
-
-    /// The machine whose claim this one's replaces; nil if there is none.
-    private var silentOne: ProcessName? {
-        guard case .takenOver(let by) = doubt else { return nil }
-        return by
+        SharedRefusal(silent: machine.seen?.facts.silent ?? [])
     }
 
     // MARK: Whether the engine takes what is written
@@ -322,8 +312,7 @@ extension SharedCore {
                 expecting: expecting,
                 own: local,
                 wall: wall,
-                retryAfter: retryAfter,
-                silent: silentOne
+                retryAfter: retryAfter
             )
         } catch {
             let failure = SharedStoreFailure(.configuration, error.words)

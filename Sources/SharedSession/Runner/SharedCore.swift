@@ -73,8 +73,6 @@ struct SharedCore: Sendable {
     var outstanding = 0
     /// The tokens whose refresh the API refused, as far as this machine knows.
     var denial = Denial.none
-    /// What is known about the last refresh of the held tokens. The next sender needs it.
-    var doubt = SharedDoubt.none
     /// This machine's own session, while it becomes the shared one.
     var joining: SessionRecord?
     var touch = Touch.none

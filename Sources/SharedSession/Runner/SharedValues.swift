@@ -107,7 +107,12 @@ struct SharedValues: Sendable {
                 return .unreadable(.otherCustomer)
             }
         }
-        let facts = SharedFacts(there.record.identity, there.record.state, ended: there.session?.ended)
+        let facts = SharedFacts(
+            there.record.identity,
+            there.record.state,
+            ended: there.session?.ended,
+            silent: there.session?.silent ?? []
+        )
         return .record(SharedView(facts, version: version))
     }
 
@@ -131,19 +136,17 @@ struct SharedValues: Sendable {
     mutating func written(_ new: Known) -> UInt64 { note(new).0 }
 
     /// The record to write over `expecting`: the same tokens in another state, or those of `own`. `wall` is the time in
-    /// seconds since 1970. `retryAfter` is the pause that the issuer asked the ending claim's machine for, and `silent`
-    /// the machine whose claim a new one replaces. Throws if this machine does not hold the tokens, or cannot seal
-    /// them.
+    /// seconds since 1970. `retryAfter` is the pause that the issuer asked the ending claim's machine for. Throws if this
+    /// machine does not hold the tokens, or cannot seal them.
     func record(
         _ new: SharedFacts,
         expecting: SharedView?,
         own: SessionRecord,
         wall: Int,
-        retryAfter: Int?,
-        silent: ProcessName? = nil
+        retryAfter: Int?
     ) throws(Unwritable) -> (SharedRecord, SealedSession?) {
         if let expecting, expecting.facts.identity == new.identity, let there = known[expecting.version] {
-            return try record(new, there, own, retryAfter, silent)
+            return try record(new, there, own, retryAfter)
         }
         switch new.state {
         case .none: return (try sealed { () throws(SharedSeal.SealProblem) in try seal.tombstone(new.identity) }, nil)
@@ -151,6 +154,7 @@ struct SharedValues: Sendable {
             guard own.localHolding(in: place) == .shared(.tokens(new.identity)), var session = SealedSession(own)
             else { throw .notHere }
             session.ended = new.ended
+            session.silent = new.silent
             session.age = own.receivedAt.map { max(0, wall.subtracting(saturating: $0)) }
             return (try seal(session, new), session)
         }
@@ -174,17 +178,18 @@ struct SharedValues: Sendable {
         _ new: SharedFacts,
         _ there: Known,
         _ own: SessionRecord,
-        _ retryAfter: Int?,
-        _ silent: ProcessName?
+        _ retryAfter: Int?
     ) throws(Unwritable) -> (SharedRecord, SealedSession?) {
         guard var session = there.session else {
             guard let record = there.record.with(new.state) else { throw .notHere }
             return (record, nil)
         }
-        var isSame = there.record.state.isSealed == new.state.isSealed && session.ended == new.ended
+        var isSame =
+            there.record.state.isSealed == new.state.isSealed && session.ended == new.ended
+            && session.silent == new.silent
         if session.ended != new.ended { session.retryAfter = new.ended == nil ? nil : retryAfter }
         session.ended = new.ended
-        if let silent, new.state.claim != nil, session.fellSilent(silent) { isSame = false }
+        session.silent = new.silent
         if let lost = own.unanswered, own.localHolding(in: place) == .shared(.tokens(new.identity)),
             session.record.unanswered == nil, let noted = session.noting(lost)
         {

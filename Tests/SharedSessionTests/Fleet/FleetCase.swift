@@ -38,6 +38,8 @@ struct FleetCase: Sendable, CustomTestStringConvertible {
         case repair
         /// N11: a claim on an earlier token set replaces that on a later one.
         case order
+        /// N12: who fell silent with a claim is forgotten by those who took it over.
+        case doubt
     }
 
     let name: String
@@ -53,6 +55,8 @@ struct FleetCase: Sendable, CustomTestStringConvertible {
     var claims = 0
     /// See `tellsOnce`.
     var hearsOnce = false
+    /// Whoever sends a refresh is asked whether it knows which others may have sent the same.
+    var tracksDoubt = false
     var faults: [Fault: Int] = [:]
     var omission = Omission.none
 
@@ -92,6 +96,9 @@ enum FleetProperty: String, Sendable {
     case alone = "T"
     /// Nobody puts back what the engine lost without the claim that it has heard of.
     case whole = "K"
+    /// No machine believes that it is the first to send what another one may have sent, under a claim that the first has
+    /// heard of.
+    case doubted = "D"
 }
 
 /// What has happened on the way to a state.

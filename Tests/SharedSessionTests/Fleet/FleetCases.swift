@@ -112,6 +112,15 @@ enum FleetCases {
                 omission: .order
             ), .whole
         ),
+        (
+            FleetCase(
+                name: "N12: doubt",
+                rotations: 1,
+                tracksDoubt: true,
+                faults: [.death: 1],
+                omission: .doubt
+            ), .doubted
+        ),
     ]
 
     /// `config/model` asks for them.
@@ -272,6 +281,19 @@ enum FleetCases {
             rotations: 1,
             killsFamilies: true,
             faults: [.deed: 1, .unclear: 1, .lostWrite: 1]
+        ),
+        FleetCase(
+            name: "56: a death, an unclear answer, a lost write: who may have sent a refresh",
+            rotations: 1,
+            tracksDoubt: true,
+            faults: [.death: 1, .unclear: 1, .lostWrite: 1]
+        ),
+        FleetCase(
+            name: "57: 3 machines, a death, a lost write: who may have sent a refresh",
+            machines: 3,
+            rotations: 1,
+            tracksDoubt: true,
+            faults: [.death: 1, .lostWrite: 1]
         ),
     ]
 }

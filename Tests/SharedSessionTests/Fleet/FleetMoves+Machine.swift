@@ -184,7 +184,9 @@ extension FleetMoves {
         guard case .reading = old.state.phase, let record = world.record, let rival = old.state.rivalClaim,
             rival.identity == record.facts.identity, isSilent(rival.claim, world)
         else { return }
-        let claim = record.facts.claim ?? rival.claim
+        // Its own, which it gave up, says nothing of the other.
+        let there = record.facts.claim.flatMap { $0.by == old.state.me ? nil : $0 }
+        let claim = there ?? rival.claim
         guard claim == rival.claim else { return }
         (machine, next) = (old, world)
         machine.engine = .none
@@ -209,7 +211,7 @@ extension FleetMoves {
     }
 
     /// Nothing is heard of the claim's holder, and the wait is longer than a transfer may take.
-    private func isSilent(_ claim: SharedClaim, _ world: FleetWorld) -> Bool {
+    func isSilent(_ claim: SharedClaim, _ world: FleetWorld) -> Bool {
         if fleet.omission == .silence || fleet.omission == .comparison { return true }
         let owner = FleetNames.owner(claim.by)
         let holder = machines[world.machines[owner.machine]]
@@ -260,6 +262,9 @@ extension FleetMoves {
         if isPutBack, new.state == .ready, isRefreshed(new.identity.id, old, number, world) { breach = .whole }
         put(new, &next)
         if fleet.claims > 0, new.claim != nil { next.claims += 1 }
+        if case .closing(let closing) = old.state.phase, fleet.tracksDoubt {
+            next.sent.remove(FleetWorld.Sent(token: closing.identity.id, by: old.state.me))
+        }
         var unclear = next
         tell(.swapped(.written(version: next.record!.version)), number, &machine, &next)
         let label: StaticString = new.claim == nil ? "writes its token" : "writes its claim"

@@ -1,4 +1,5 @@
 import Credentials
+
 @testable import SharedSession
 
 /// Telling a machine of an event.
@@ -15,6 +16,11 @@ extension FleetMoves {
         if fleet.omission == .repair, machine.state.isSending, case .watched = event { return }
         let randomness = randomness(event, number, machine, world)
         let moment = machine.isLate ? Self.long : now
+        // All that time the other one has beaten, if it pursues its claim.
+        if machine.isLate, let rival = machine.state.rivalClaim, rival.silentSince != nil, !isSilent(rival.claim, world)
+        {
+            machine.state.rivalClaim?.silentSince = moment
+        }
         let former = machine.state.held
         if fleet.omission == .order, let facts = Self.view(event)?.facts, facts.claim != nil,
             let rival = machine.state.rivalClaim, facts.identity.precedes(rival.identity)
@@ -27,6 +33,7 @@ extension FleetMoves {
         }
         actions += machine.state.handle(event, at: moment, randomness: randomness)
         noteClaim(event, former, &machine)
+        noteDoubt(event, former, &machine)
         for action in actions { take(action, number, &machine, &world) }
         // The others were told after all.
         let there = machine.state.sight.view?.facts.identity
@@ -36,6 +43,8 @@ extension FleetMoves {
             breach = .quiet
         }
         machine.state.forgetTime()
+        // It decides nothing in the machine: where doubt is not tracked, states that differ in it alone are one.
+        if !fleet.tracksDoubt { machine.state.silent = [] }
         if machine.state.claim == nil { machine.isLate = false }
         if !isRefreshing(machine.state) { machine.sentUnder = nil }
         if !fleet.tellsOnce, !machine.state.isSending { machine.told = nil }
@@ -98,6 +107,28 @@ extension FleetMoves {
         machine.heardOf.insert(claim.id)
     }
 
+    /// Who may have sent what the machine holds.
+    private func noteDoubt(_ event: SharedState.Event, _ former: SharedHolding, _ machine: inout FleetMachine) {
+        guard fleet.tracksDoubt else { return }
+        if machine.state.held != former { (machine.heard, machine.heardSilent) = (nil, []) }
+        guard let facts = Self.view(event)?.facts, machine.state.held == .tokens(facts.identity) else { return }
+        machine.heardSilent.formUnion(facts.silent)
+        if let claim = facts.claim {
+            guard claim.by != machine.state.me, machine.state.sight.view?.facts.ended != claim.id else { return }
+            machine.heard = claim.by
+        } else if facts.state != .ready || facts.ended.map(FleetNames.process) == machine.heard {
+            machine.heard = nil
+        }
+    }
+
+    /// Whether the machine knows of all that may have sent what it sends now.
+    private func isUnaware(_ machine: FleetMachine, _ token: SharedID, _ world: FleetWorld) -> Bool {
+        let others = machine.heardSilent.union(machine.heard.map { [$0] } ?? []).subtracting([machine.state.me])
+        return others.contains { other in
+            world.sent.contains(FleetWorld.Sent(token: token, by: other)) && !machine.state.silent.contains(other)
+        }
+    }
+
     /// Something was sent, and the others have not heard what came of it.
     private func isRefreshing(_ state: SharedState) -> Bool {
         switch state.phase {
@@ -133,8 +164,9 @@ extension FleetMoves {
         case .get: machine.engine = .get
         case .swap(let expecting, let new):
             let isForgetful = fleet.omission == .claim && new.claim?.by != machine.state.me
-            let facts = isForgetful ? SharedFacts(new.identity, .ready) : new
-            if isForgetful { machine.state.call = .swap(facts) }
+            var facts = isForgetful ? SharedFacts(new.identity, .ready) : new
+            if !fleet.tracksDoubt { facts.silent = [] }
+            machine.state.call = .swap(facts)
             machine.engine = .swap(expecting: expecting, new: facts)
         case .prepare: machine.local = .prepare
         case .save(let identity): machine.local = .save(identity)
@@ -144,6 +176,10 @@ extension FleetMoves {
             }
             if isRefreshed(identity.id, machine, number, world) { breach = .alone }
             if fleet.losesClaims { machine.sentUnder = sending.claim.id }
+            if fleet.tracksDoubt {
+                if isUnaware(machine, identity.id, world) { breach = .doubted }
+                world.sent.insert(FleetWorld.Sent(token: identity.id, by: machine.state.me))
+            }
             let token = UInt8(FleetNames.number(identity.id))
             world.messages.insert(
                 FleetWorld.Message(
@@ -170,12 +206,24 @@ extension FleetMoves {
             if machine.disk == machine.state.held { machine.note.weight = machine.state.note.weight }
         case .refuse(.loginNeeded):
             if machine.disk == machine.state.held, machine.note.weight == .usual { machine.note.weight = .dead }
+        case .say(.takesOver(let by)): if machine.isLate { passTime(by, number, &world) }
         case .refuse, .say: break
         }
     }
 
+    /// A machine that is late takes over: the time that has passed for it has passed for the other one, too.
+    private mutating func passTime(_ by: ProcessName, _ number: Int, _ world: inout FleetWorld) {
+        let owner = FleetNames.owner(by)
+        guard owner.machine != number else { return }
+        var other = machines[world.machines[owner.machine]]
+        guard other.process == owner.process, other.state.claim != nil else { return }
+        other.isLate = true
+        world.machines[owner.machine] = machines.number(other)
+    }
+
     /// Changes what the machine knows as if it did not have the rule that is left out.
     private func leaveOut(_ event: SharedState.Event, _ machine: inout FleetMachine) {
+        if fleet.omission == .doubt { machine.state.silent = [] }
         if fleet.omission == .memory { machine.state.rivalClaim = nil }
         let reading: SharedReading
         switch event {

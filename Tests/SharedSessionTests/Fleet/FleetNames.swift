@@ -32,6 +32,12 @@ enum FleetNames {
         return (owner, number)
     }
 
+    /// The process that made the claim.
+    static func process(_ claim: SharedID) -> ProcessName {
+        let (machine, process) = self.claim(claim).owner.quotientAndRemainder(dividingBy: processes)
+        return names[machine][process]
+    }
+
     static func process(_ machine: Int, _ process: Int) -> ProcessName { names[machine][process] }
     private static let names = (0..<3).map { machine in
         (0..<processes).map { process in ProcessName(["A", "B", "C"][machine] + String(process))! }

@@ -79,7 +79,7 @@ struct FleetRenaming {
     }
 
     private func claiming(_ claiming: SharedState.Claiming) -> SharedState.Claiming {
-        SharedState.Claiming(claim: claim(claiming.claim), since: claiming.since)
+        SharedState.Claiming(claim: claim(claiming.claim), since: claiming.since, over: claiming.over.map(claim))
     }
 
     private func engine(_ call: FleetMachine.EngineCall) -> FleetMachine.EngineCall {
@@ -102,7 +102,7 @@ struct FleetRenaming {
 
     private func facts(_ facts: SharedFacts) -> SharedFacts {
         let state = facts.claim.map { SharedTokenState.busy(claim($0)) } ?? facts.state
-        return SharedFacts(facts.identity, state, ended: facts.ended.map(id))
+        return SharedFacts(facts.identity, state, ended: facts.ended.map(id), silent: facts.silent)
     }
 
     private func view(_ view: SharedView) -> SharedView { SharedView(facts(view.facts), version: versions[view]!) }

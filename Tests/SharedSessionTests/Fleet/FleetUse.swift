@@ -76,6 +76,10 @@ struct FleetUse {
     init(_ machine: FleetMachine) {
         let state = machine.state
         note(state.claim?.id)
+        switch state.phase {
+        case .claiming(let claiming), .checking(let claiming), .preparing(let claiming): note(claiming.over?.id)
+        default: break
+        }
         if case .closing(let closing) = state.phase { note(closing.claim) }
         note(state.sight.view)
         note(state.rivalClaim?.claim.id)

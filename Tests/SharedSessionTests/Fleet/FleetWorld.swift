@@ -11,6 +11,8 @@ struct FleetWorld: Hashable {
     var earlier: SharedView?
     var lateWrites: Set<LateWrite> = []
     var messages: Set<Message> = []
+    /// What was sent by processes that have not said what came of it, where doubt is tracked.
+    var sent: Set<Sent> = []
     var tokens: [Token]
     /// Bit n: the API would take token n.
     var valid: UInt32
@@ -27,6 +29,11 @@ struct FleetWorld: Hashable {
         var parent: UInt8
         /// Counts logins and logouts, in the order in which people are done with them.
         var family: UInt8
+    }
+
+    struct Sent: Hashable {
+        var token: SharedID
+        var by: ProcessName
     }
 
     struct LateWrite: Hashable {
@@ -163,6 +170,10 @@ struct FleetMachine: Hashable {
     var heardOf: Set<SharedID> = []
     /// The claim under which it has sent what it held, until the others have what came of it.
     var sentUnder: SharedID?
+    /// Who claimed what it holds last, as it has heard, and has not said that the claim has ended. Where doubt is tracked.
+    var heard: ProcessName?
+    /// Those that a record of what it holds has named as silent. Where doubt is tracked.
+    var heardSilent: Set<ProcessName> = []
 
     enum Life: Hashable { case running, stopped, dead }
 

@@ -120,6 +120,27 @@ import Threads
         #expect(content.silent == ["build-7/4711/3f9c"] && api.refusals == 1)
     }
 
+    /// Who took the refresh of a silent machine over gave it up before it was sent: with `session.retry-lost: never`, nobody
+    /// sends that token.
+    @Test func whoFellSilentIsNotForgottenByTheNext() throws {
+        let machine = try TestMachine(engine, api, takeover: .zero, retriesLost: false)
+        defer { machine.stop() }
+        #expect(throws: Never.self) { try machine.logIn(api.current).get() }
+        let seal = try SharedSamples.seal(1)
+        guard case .session(let record, var session) = SharedValue(engine.value, seal) else {
+            Issue.record("no session")
+            return
+        }
+        session.silent = ["dead/1/a"]
+        let ready = try seal.seal(session, record.identity, .ready)
+        engine.put(StoredValue(bytes: ready.bytes, revision: StoreRevision("other")))
+        guard case .failure(.loginNeeded(let explanation)) = machine.askAgain().wait() else {
+            Issue.record("it is sent")
+            return
+        }
+        #expect(api.attempts == 0 && explanation?.contains("dead/1/a claimed it and fell silent") ?? false)
+    }
+
     // MARK: An engine that refuses what is written
 
     private static let full = SharedStoreFailure(.unavailable, "full (alarm NOSPACE)", advice: "Make room.")
