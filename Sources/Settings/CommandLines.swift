@@ -8,12 +8,15 @@ public struct CommandLines: Equatable, Sendable {
     private let place: [String]
     /// The options for a login.
     private let loginOptions: [String]
+    /// Those of another login, which may be the only one that a person can use; none if there is no other.
+    private let otherLogin: [String]
 
     /// `realPath` is the file's real path, for lines that are read in another directory, such as by a proxy's clients.
     init(
         _ found: ConfigurationFound,
         _ overrides: ConfigurationOverrides,
         loginOptions: [String],
+        otherLogin: [String] = [],
         realPath: String? = nil
     ) {
         var place: [String] = []
@@ -29,10 +32,15 @@ public struct CommandLines: Equatable, Sendable {
         }
         self.place = place
         self.loginOptions = loginOptions
+        self.otherLogin = otherLogin
     }
 
-    /// `squire login --config c.yaml --email`, or with `--token -` if the configuration describes no sign-in.
-    public var login: String { line("login", loginOptions) }
+    /// `squire login --config c.yaml --email`, or with `--token -` if the configuration describes no sign-in. Another
+    /// login follows in brackets, so that further options may be appended: `squire login --email (or --refresh-token -)`.
+    public var login: String {
+        let other = otherLogin.isEmpty ? "" : " (or \(otherLogin.joined(separator: " ")))"
+        return line("login", loginOptions) + other
+    }
 
     public func line(_ command: String, _ rest: [String] = []) -> String {
         (["squire", command] + (place + rest).map(Self.quoted)).joined(separator: " ")

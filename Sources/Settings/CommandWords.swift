@@ -43,6 +43,9 @@ public struct CommandWords: Sendable {
         "config", "listen", "upstream", "header", "session", "inspector", "workers", "log-level", "log-format",
     ]
 
+    /// The options of the program itself.
+    private static let own = ["--help", "--version", "--generate-completion-script"]
+
     /// The subcommands that listen.
     private static let listening = ["run", "demo", "exec", "playground"]
 
@@ -57,6 +60,9 @@ public struct CommandWords: Sendable {
                 return Self.unknown(word, path, command.subcommands.map(\.name) + (path.isEmpty ? ["help"] : []))
             }
             (command, rest) = (next, rest.dropFirst())
+        }
+        if !isHelp, command.name == "exec", let word = rest.first, !word.hasPrefix("-"), !rest.contains("--") {
+            return "the command stands behind --: did you mean \"squire exec -- \(CommandLines.quoted(word))\"?"
         }
         if !isHelp, command.name == "explain", let problem = Self.requestProblem(Array(rest)) { return problem }
         return isHelp || !Self.listening.contains(command.name) ? nil : portProblem(command.name, rest)
@@ -111,7 +117,11 @@ public struct CommandWords: Sendable {
     private static func leadingProblem(_ word: String, _ next: String?) -> String? {
         if let meant = elsewhere[word] { return "there is no option \(word): did you mean \"squire \(meant)\"?" }
         let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-        guard word.hasPrefix("--"), leading.contains(String(parts[0].dropFirst(2))) else { return nil }
+        guard word.hasPrefix("--"), leading.contains(String(parts[0].dropFirst(2))) else {
+            guard word.hasPrefix("--"), !own.contains(String(parts[0])) else { return nil }
+            guard let nearest = Spelling.nearest(to: word, among: own) else { return nil }
+            return "there is no option \(word): did you mean \"squire \(nearest)\"?"
+        }
         let value = parts.count > 1 ? "" : next.map { " \(CommandLines.quoted($0))" } ?? " …"
         let option = CommandLines.quoted(word) + value
         return "options stand behind the command, as in: squire run \(option)"

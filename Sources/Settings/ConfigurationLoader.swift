@@ -221,6 +221,7 @@ public struct ConfigurationLoader {
                 found,
                 overrides,
                 loginOptions: configuration.session.loginOptions,
+                otherLogin: configuration.session.otherLogin,
                 realPath: command.first == "run" ? realPath : nil
             ),
             inspectorIsDefault: sections.inspectorIsDefault,
@@ -242,10 +243,20 @@ extension SessionConfiguration {
     fileprivate var loginOptions: [String] {
         switch source {
         case .oauth, .exec, .tokenFile, .unused: []
-        case .recipe(let recipe) where recipe.refreshToken != nil:
-            (recipe.needsPair ? ["--token", "-"] : []) + ["--refresh-token", "-"]
-        case .given, .recipe: signIn.contains { $0.postPath != nil } ? ["--email"] : ["--token", "-"]
+        case .given, .recipe: canSignIn ? ["--email"] : refreshOptions ?? ["--token", "-"]
         }
+    }
+
+    /// The options of the other login, where a person may sign in, or may have a refresh token: a sign-in of another
+    /// form than Squire's is no way for either.
+    fileprivate var otherLogin: [String] { canSignIn ? refreshOptions ?? [] : [] }
+
+    private var canSignIn: Bool { signIn.contains { $0.postPath != nil } }
+
+    /// Nil if the recipe takes no refresh token.
+    private var refreshOptions: [String]? {
+        guard let refresh, refresh.refreshToken != nil else { return nil }
+        return (refresh.needsPair ? ["--token", "-"] : []) + ["--refresh-token", "-"]
     }
 }
 

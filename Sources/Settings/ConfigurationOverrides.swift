@@ -68,6 +68,13 @@ public struct ConfigurationOverrides: Sendable {
     /// What is wrong with the form of an option's value, whatever else is configured; nil if nothing is.
     public var malformed: String? {
         let isOption = { (value: Value?) in value.flatMap { $0.source.hasPrefix("--") ? $0 : nil } }
+        if let value = isOption(upstream), let problem = ConfigurationSections.problem(upstream: value.text) {
+            return "\(value.source) \(problem)"
+        }
+        for value in headers.compactMap(isOption) {
+            guard let problem = ConfigurationSections.problem(headerLine: value.text) else { continue }
+            return "\(value.source) \(problem)"
+        }
         if let value = isOption(listen), let problem = AddressForm.problem(value.text, AddressForm.listen) {
             return "\(value.source) \(problem)"
         }

@@ -25,11 +25,7 @@ extension ConfigurationSections {
             fail(Self.problem(upstream: given.text, origin: text))
             return nil
         }
-        if basePath.utf8.contains(where: { $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "#") }) {
-            fail("holds a query or a fragment: both come from each request, and only a path goes before it")
-            return nil
-        }
-        if let problem = BasePath.problem(basePath) {
+        if let problem = Self.problem(basePath: basePath) {
             fail(problem)
             return nil
         }
@@ -40,6 +36,19 @@ extension ConfigurationSections {
             fail("is http:// to another machine, which would send the token in the clear: use https://, or \(way)")
         }
         return (origin, basePath)
+    }
+
+    /// Why the text is not a URL of an API, whatever else is configured; nil if it is one.
+    static func problem(upstream whole: String) -> String? {
+        let (text, basePath) = split(upstream: whole)
+        return origin(text) == nil ? problem(upstream: whole, origin: text) : problem(basePath: basePath)
+    }
+
+    private static func problem(basePath: String) -> String? {
+        if basePath.utf8.contains(where: { $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "#") }) {
+            return "holds a query or a fragment: both come from each request, and only a path goes before it"
+        }
+        return BasePath.problem(basePath)
     }
 
     /// Why the text is not a URL of an API. `text` is its part from `split` that is not an origin.

@@ -83,8 +83,7 @@ struct ConfigurationSections {
         }
         for given in overrides.headers {
             guard let colon = given.text.firstIndex(of: ":") else {
-                // The text may be a secret value, so it is not repeated.
-                issues.add("must be 'Name: value': there is no colon", source: given.source)
+                issues.add(Self.withoutColon, source: given.source)
                 continue
             }
             let value = given.text[given.text.index(after: colon)...].drop { $0 == " " }
@@ -101,6 +100,16 @@ struct ConfigurationSections {
         configuration.headers = rules
     }
 
+    /// The text may be a secret value, so it is not repeated.
+    private static let withoutColon = "must be 'Name: value': there is no colon"
+
+    /// Why the line is no `Name: value`, whatever else is configured; nil if it is.
+    static func problem(headerLine line: String) -> String? {
+        guard let colon = line.firstIndex(of: ":") else { return withoutColon }
+        let name = String(line[..<colon])
+        return isFieldName(name) ? nil : "must be 'Name: value': \"\(name)\" is not a header name"
+    }
+
     /// A header in the map whose full key is `fields`.
     func rule(_ keyNode: YAMLNode, _ valueNode: YAMLNode, of fields: String = "headers") -> HeaderRule? {
         guard let name = keyNode.text else {
@@ -109,6 +118,12 @@ struct ConfigurationSections {
         }
         let source = issues.place(of: keyNode)
         switch valueNode {
+        case .scalar(let scalar) where scalar.isNull && fields == "headers":
+            // A plain null would be sent as that word.
+            let empty = scalar.text.isEmpty ? "has no value" : "is \(scalar.text), which YAML reads as no value"
+            let advice = "write one, \"\" for an empty field, or leave the line out"
+            issues.add("\(fields).\(name) \(empty): \(advice)", at: keyNode)
+            return nil
         case .scalar(let scalar):
             return HeaderRule(name: name, value: scalar.text, source: source)
         default:

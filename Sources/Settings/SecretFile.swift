@@ -68,7 +68,21 @@ extension LoadedConfiguration {
             case .environment, .command: break
             }
         }
+        files += hiddenHeaders.map { ($0, path) }
         return files.compactMap { name, path in path.flatMap { SecretFile.exposure(name, $0) } } + socketExposures
+    }
+
+    /// The headers in the file itself whose values are hidden because of their names. Not templates such as `{token}`.
+    private var hiddenHeaders: [String] {
+        let place = "\(path ?? ""):"
+        let hidden = { (rules: [HeaderRule], key: String) in
+            rules.filter { rule in
+                rule.secret == nil && rule.isSecret && rule.source.hasPrefix(place) && !rule.value.isEmpty
+                    && !rule.value.contains("{")
+            }.map { "\(key).\($0.name)" }
+        }
+        return hidden(configuration.headers, "headers")
+            + hidden(configuration.session.refresh?.headers ?? [], "session.refresh.headers")
     }
 
     /// Warnings for Unix sockets in directories where other users could replace them, and receive what clients send.

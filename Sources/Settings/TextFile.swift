@@ -108,8 +108,10 @@ public enum TextFile {
             + "your own home directory, and ./\(name) a file of that name"
     }
 
+    /// `HOME`, or the home directory of the account if that is no absolute path: a relative one would be another
+    /// directory for each command.
     public static func home(_ environment: [String: String]) -> String {
-        if let home = environment["HOME"], !home.isEmpty { return home }
+        if let home = environment["HOME"], home.hasPrefix("/") { return home }
         return unsafe getpwuid(geteuid()).map { unsafe String(cString: $0.pointee.pw_dir) } ?? "/"
     }
 

@@ -332,12 +332,17 @@ private func finished(_ outcome: ExchangeRecord.Outcome = .complete) -> Exchange
         #expect(!isDroppedLate)
     }
 
+    @Test func whatIsLearntOrNoSignInIsNotPassedOver() {
+        #expect(!exchange(.ordinary).passesOver(signIn: 200) && !exchange(.signIn).passesOver(signIn: 200))
+    }
+
     @Test func whereNothingIsLearntASignInIsRelayed() {
         var exchange = Exchange(
             .init(route: .signIn, method: .post, carriesCredential: false, missing: .refuse, learnsToken: false)
         )
         _ = exchange.start()
         #expect(exchange.headArrived(status: 200, verdict: .accepted, isReplayable: true) == .relay)
+        #expect(exchange.passesOver(signIn: 204) && !exchange.passesOver(signIn: 401))
         var session = SessionConfiguration()
         #expect(session.learnsTokens)
         session.refresh = .init(method: "POST", path: "/r", token: "/t")

@@ -54,6 +54,8 @@ import Testing
         ("run -p 9000", "there is no -p: where to listen is --listen, as in: squire run --listen 9000"),
         ("demo --port=9000", "there is no --port: where to listen is --listen, as in: squire demo --listen 9000"),
         ("exec --port -- curl", "there is no --port: where to listen is --listen, as in: squire exec --listen 8080"),
+        ("exec ls -l", #"the command stands behind --: did you mean "squire exec -- ls"?"#),
+        ("--verison", #"there is no option --verison: did you mean "squire --version"?"#),
         ("run -p", "there is no -p: where to listen is --listen, as in: squire run --listen 8080"),
     ]) func whatIsMeant(_ line: String, _ said: String) {
         #expect(problem(line) == said)
@@ -108,6 +110,16 @@ import Testing
         overrides.inspector = .init("on", source: "--inspector")
         #expect(overrides.malformed?.hasPrefix("--inspector must be") == true)
         overrides.inspector = nil
+        for source in ["--upstream", "SQUIRE_UPSTREAM"] {
+            overrides.upstream = .init("foo", source: source)
+            #expect(overrides.malformed?.hasPrefix("--upstream must be a URL") ?? false == (source == "--upstream"))
+        }
+        overrides.upstream = nil
+        for line in ["foo", "a b: c"] {
+            overrides.headers = [.init(line, source: "--header")]
+            #expect(overrides.malformed?.hasPrefix("--header must be 'Name: value'") == true)
+        }
+        overrides.headers = []
         overrides.workers = .init("65", source: "--workers")
         #expect(overrides.malformed == #"--workers must be a number from 0 to 64, not "65""#)
     }

@@ -24,6 +24,14 @@ import Testing
         #expect(issues("listen: \"unix:/tmp/a\\nready\"\n").count == 1)
     }
 
+    /// YAML reads it as no value, and the API would get the word, or nothing.
+    @Test func aHeaderWithoutAValueIsAMistake() {
+        let said = issues("headers:\n  C: null\n  D:\n  E: \"\"\n  F: \"null\"\n")
+        #expect(said.map(\.line) == [3, 4])
+        #expect(said.first?.message.hasPrefix("headers.C is null, which YAML reads as no value") == true)
+        #expect(said.last?.message.hasPrefix("headers.D has no value") == true)
+    }
+
     /// A thousand mistakes are some, and how many more.
     @Test func mistakesAreBounded() throws {
         let error = ConfigurationError(issues((0..<1000).map { "key\($0): v\n" }.joined()))

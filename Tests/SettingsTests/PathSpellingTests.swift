@@ -59,6 +59,11 @@ import Testing
         #expect(loaded.configuration.listen.map(\.description) == ["unix:/home/me/x", "unix:/nowhere/./~root/x"])
     }
 
+    @Test(arguments: ["rel", "", "./x"]) func aHomeThatIsNoAbsolutePathIsTheAccounts(_ home: String) {
+        #expect(TextFile.home(["HOME": home]) == TextFile.home([:]))
+        #expect(TextFile.home(["HOME": "/home/me"]) == "/home/me")
+    }
+
     /// Whoever may put another socket there gets what clients send.
     @Test func aSocketsDirectoryThatOthersMayWriteIsSaid() throws {
         let directory = "/tmp/squire-open-\(getpid())-\(UInt32.random(in: 0 ... .max))"

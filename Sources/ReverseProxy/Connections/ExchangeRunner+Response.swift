@@ -57,7 +57,9 @@ extension ExchangeRunner {
             resources.counters.add(.resends)
             releaseAttempt(now: now)
             connect(onFreshConnection: true, now: now)
-        case .fail: fail(.upstreamReset)
+        case .fail:
+            let isNewAndPlain = !proxy.configuration.upstream.isSecure && !attempt!.isReused
+            fail(isNewAndPlain ? .plainUpstreamReset : .upstreamReset)
         case .ignore: break
         }
     }
@@ -134,7 +136,11 @@ extension ExchangeRunner {
             request.upstreamTime.stop(now: now)
             if exchange.hasReplayed { recordReplay(isAccepted: verdict != .rejected) }
             let head = UnsafeRawBufferPointer(rebasing: buffer.readable[..<length])
-            beginRelay(head, edits(framing: clientFraming))
+            var edits = edits(framing: clientFraming)
+            if exchange.passesOver(signIn: responseHead.status), proxy.appliesCredential {
+                edits.proxyStatus = Self.passedOver
+            }
+            beginRelay(head, edits)
             buffer.consume(length)
             relayBuffered(buffer)
             if request.upload != nil, !exchange.isFinished { pumpBody(now: now) }

@@ -180,6 +180,9 @@ extension ExchangeRunner {
     static let unreadSignIn =
         "squire; details=\"the response to this sign-in is too long, or too slow, to look for a token in it\""
 
+    static let passedOver =
+        "squire; details=\"this sign-in does not change Squire's session: its tokens come from its source, not from clients\""
+
     /// A sign-out succeeded: the session forgets its token before the client gets the response.
     func forgetToken() {
         let ticket = waitForSession(now: MonotonicClock.now())

@@ -334,6 +334,12 @@ public struct Exchange: Sendable {
 
     public var hasReplayed: Bool { replays > 0 }
 
+    /// Whether the response with that status means that a client signed in, which the session does not learn from.
+    @inline(__always)
+    public func passesOver(signIn status: Int) -> Bool {
+        rules.route == .signIn && !rules.learnsToken && (200..<300).contains(status)
+    }
+
     /// A body reaches the upstream at most twice, for whatever reason it is sent again; three times if both earlier
     /// credentials had been replaced by others and were rejected, so that the body was never acted on.
     private func isBodySpent(most: Int) -> Bool {

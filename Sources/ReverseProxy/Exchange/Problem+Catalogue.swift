@@ -64,6 +64,12 @@ extension Problem {
         .upstreamReset,
         detail: "The upstream closed the connection before it answered."
     )
+    /// The same on a new connection without TLS.
+    public static let plainUpstreamReset = Problem(
+        .upstreamReset,
+        detail: "The upstream closed the connection before it answered. If it speaks TLS there, upstream must "
+            + "begin with https://: squire check --online tells."
+    )
     public static let firstByteTimeout = Problem(
         .upstreamTimeout,
         detail: "The upstream did not answer in time (timeouts.first-byte)."

@@ -31,9 +31,16 @@ struct ExplainCommand: ParsableCommand {
     )
     var requestHeader: [String] = []
 
+    func validate() throws {
+        // The line may be a secret value, so it is not repeated.
+        for line in requestHeader where !line.contains(":") || line.utf8.contains(0x0D) || line.utf8.contains(0x0A) {
+            throw ValidationError("-H must be 'Name: value', on one line")
+        }
+    }
+
     func run() throws {
         let loaded = try Loading.load(config.path, options.overrides, .look)
-        let request = Explanation.Request(method: method, target: target, fields: try fields)
+        let request = Explanation.Request(method: method, target: target, fields: fields)
         let explanation = try Explanation(
             request,
             loaded.configuration,
@@ -51,15 +58,12 @@ struct ExplainCommand: ParsableCommand {
         }
     }
 
-    /// The fields of `-H`. Throws if a line has no colon.
+    /// The fields of `-H`: a line without a colon was refused.
     private var fields: [(name: String, value: String)] {
-        get throws {
-            try requestHeader.map { line in
-                guard let colon = line.firstIndex(of: ":"), !line.utf8.contains(0x0D), !line.utf8.contains(0x0A) else {
-                    throw refuse(Problem(.badRequest, detail: "\"\(line)\" is no header: it is Name: value."))
-                }
-                return (String(line[..<colon]), String(line[colon...].dropFirst().drop { $0 == " " || $0 == "\t" }))
-            }
+        requestHeader.map { line in
+            let name = line.prefix { $0 != ":" }
+            let value = line[name.endIndex...].dropFirst().drop { $0 == " " || $0 == "\t" }
+            return (String(name), String(value))
         }
     }
 

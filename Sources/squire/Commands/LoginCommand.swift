@@ -278,6 +278,9 @@ struct LoginCommand: ParsableCommand {
 
     /// Asks a source that needs no login for a token, and reports how long it lives.
     private func ask(_ loaded: LoadedConfiguration) throws {
+        guard loaded.configuration.session.source != .unused else {
+            return Output.report("no login is needed: session: none adds headers only")
+        }
         let access = try SessionAccess(loaded, .login)
         if loaded.configuration.session.source.isKept {
             try access.requireWritable("nothing is asked", makingDirectory: true)

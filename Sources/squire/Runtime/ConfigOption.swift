@@ -44,6 +44,18 @@ struct ConfigOption: ParsableArguments {
     @Option(name: .long, help: ArgumentHelp("The API's URL (SQUIRE_UPSTREAM).", valueName: "url"))
     var upstream: String?
 
+    /// Values that are invalid under any configuration count as wrong usage.
+    func validate() throws {
+        if let problem = overrides.malformed { throw ValidationError(problem) }
+    }
+
+    private var overrides: ConfigurationOverrides {
+        var overrides = ConfigurationOverrides()
+        overrides.session = session.map { .init($0, source: "--session") }
+        overrides.upstream = upstream.map { .init($0, source: "--upstream") }
+        return overrides
+    }
+
     /// Whether there is neither a configuration file nor an upstream.
     var isNowhere: Bool {
         let variables = ConfigurationOverrides(environment: Environment.all)
@@ -52,9 +64,6 @@ struct ConfigOption: ParsableArguments {
     }
 
     func load(_ use: Loading.Use = .act) throws -> LoadedConfiguration {
-        var overrides = ConfigurationOverrides()
-        overrides.session = session.map { .init($0, source: "--session") }
-        overrides.upstream = upstream.map { .init($0, source: "--upstream") }
-        return try Loading.load(file.path, overrides, use)
+        try Loading.load(file.path, overrides, use)
     }
 }

@@ -24,9 +24,15 @@ struct ExitFailure: Error {
 
     static func usage(_ message: String) -> ExitFailure { ExitFailure(.usage, message) }
 
-    /// Maps a session's failure. `isUnanswered`: a refresh of the held token was sent, and its answer lost. `login` is
-    /// the command line that logs in.
-    init(_ failure: CredentialFailure, reason: String?, isUnanswered: Bool = false, login: String) {
+    /// Maps a session's failure. `isUnanswered`: a refresh of the held token was sent, and its answer lost. `isFirst`:
+    /// there is no token yet. `login` is the command line that logs in.
+    init(
+        _ failure: CredentialFailure,
+        reason: String?,
+        isUnanswered: Bool = false,
+        isFirst: Bool = false,
+        login: String
+    ) {
         let because = reason.map { ": \($0)" } ?? ""
         let loss =
             isUnanswered ? "The answer to a refresh was lost, so that the token may be dead" : "Nothing is lost"
@@ -43,7 +49,9 @@ struct ExitFailure: Error {
             )
         case .unavailable(let seconds, false), .paused(let seconds):
             self = .tryLater(
-                "squire: the token cannot be refreshed now\(because). \(loss); try again in \(seconds) s"
+                isFirst
+                    ? "squire: no token can be had now\(because). Try again in \(seconds) s"
+                    : "squire: the token cannot be refreshed now\(because). \(loss); try again in \(seconds) s"
             )
         case .misconfigured(let reason, _):
             self = .configuration("squire: no token can be had: \(reason)")

@@ -55,6 +55,7 @@ enum LoginMethod: Equatable {
 
     init(_ request: Request?, _ source: SessionConfiguration.Source, _ circumstances: Circumstances) throws(Problem) {
         switch source {
+        case .unused where request == nil: self = .ask
         case .unused: throw .usage("session: none needs no login")
         case .exec, .tokenFile: self = try .asking(request)
         case .oauth(let oauth) where !oauth.grant.spends: self = try .asking(request)
@@ -108,9 +109,12 @@ enum LoginMethod: Equatable {
                 // A refresh token alone is spent at once; beside its access token it is kept.
                 let refreshing = ["--refresh-token -", "--token - --refresh-token -"]
                 let choices =
-                    (spending == nil ? [] : spending == .pair ? Array(refreshing.dropFirst()) : refreshing)
-                    + ["--token -"] + (circumstances.canSignIn ? ["--email ADDRESS"] : [])
-                throw .usage("say \(choices.count > 1 ? "either " : "")\(choices.joined(separator: " or "))")
+                    (circumstances.canSignIn ? ["--email ADDRESS"] : [])
+                    + (spending == nil ? [] : spending == .pair ? Array(refreshing.dropFirst()) : refreshing)
+                    + ["--token -"]
+                let last = choices.last ?? ""
+                let others = choices.dropLast().joined(separator: ", ")
+                throw .usage(others.isEmpty ? "say \(last)" : "say \(others), or \(last)")
             }
             self = spending ?? (circumstances.canSignIn ? .signIn : .token)
         }

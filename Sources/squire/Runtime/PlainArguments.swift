@@ -75,6 +75,7 @@ extension ConfigOption {
         self.file = file
         session = arguments["session"]
         upstream = arguments["upstream"]
+        guard (try? validate()) != nil else { return nil }
     }
 }
 

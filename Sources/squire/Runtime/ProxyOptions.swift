@@ -47,6 +47,8 @@ struct ProxyOptions: ParsableArguments {
 
     @Option(
         name: .long,
+        // So that a negative number is judged as one.
+        parsing: .unconditional,
         help: ArgumentHelp("The number of event loops; 0 is one per core (SQUIRE_WORKERS).", valueName: "n"),
         completion: .list(["0", "1", "2", "4"])
     )

@@ -190,6 +190,7 @@ struct SessionAccess {
                 failure,
                 reason: reports.with { $0.reason } ?? pauseReason,
                 isUnanswered: (try? file.load())?.record.unanswered != nil,
+                isFirst: session.status.state == .starting,
                 login: loaded.lines.login
             )
         }

@@ -92,6 +92,7 @@ class HeaderInjector(Scenario):
         upstream = self.upstream(respond)
         path = self.directory / "none.yaml"
         path.write_text(f"upstream: {upstream.url}\nlisten: 127.0.0.1:0\nsession: none\nheaders: {{{headers}}}\n")
+        path.chmod(0o600)
         process = self.run_squire(str(path), "--inspector", "127.0.0.1:0", *arguments)
         process.config = str(path)
         return process, upstream
@@ -137,7 +138,9 @@ class HeaderInjector(Scenario):
         for arguments in (("check",), ("check", "--online"), ("status",)):
             result = self.command(*arguments, "--config", str(path))
             self.assertNotIn("login", result.stdout + result.stderr)
-        for command in (("token",), ("login",)): self.assertIn("session: none", self.command(*command, "--config", str(path), code=64).stderr)
+        for command in (("token",), ("login", "--token", "-")):
+            self.assertIn("session: none", self.command(*command, "--config", str(path), code=64).stderr)
+        self.assertIn("no login is needed", self.command("login", "--config", str(path)).stdout)
         self.command("logout", "--config", str(path))
         status = json.loads(self.command("status", "--json", "--config", str(path)).stdout)
         self.assertEqual((status["state"], status["source"]), ("unused", "none"))
@@ -182,10 +185,16 @@ class SignIns(Scenario):
         """Only a recipe whose token refreshes itself learns from the answers of sign-ins."""
         session = '  refresh: {method: POST, path: /r, body: "t={refresh-token}", token: /token, refresh-token: /refresh}\n  sign-in: [POST /login]\n'
         process, upstream = self.proxied(lambda _: reply(200, b'{"token":"other"}', "Content-Type: application/json"), session=session, token="first", profile="")
-        self.fetch(process, "POST", "/login", b"{}", {"Accept-Encoding": "br"})
+        response = self.fetch(process, "POST", "/login", b"{}", {"Accept-Encoding": "br"})
+        self.assertIn("this sign-in does not change Squire's session", response.headers["Proxy-Status"])
         self.assertEqual((upstream.requests[-1]["Authorization"], upstream.requests[-1]["Accept-Encoding"]), (None, "br"))
-        self.fetch(process)
+        self.assertIsNone(self.fetch(process).headers["Proxy-Status"])
         self.assertEqual(upstream.requests[-1].token, "first")
+        # Who has a password has no refresh token, perhaps.
+        self.command("logout", "--local", "--config", process.config)
+        self.assertIn("--email (or --refresh-token -)", self.command("status", "--config", process.config, code=77).stdout)
+        self.assertIn("say --email ADDRESS, --refresh-token -, --token - --refresh-token -, or --token -",
+                      self.command("login", "--config", process.config, code=64).stderr)
         self.assertRegex(self.command("check", "--config", process.config).stdout, r"warn\s+sign-in")
 
 

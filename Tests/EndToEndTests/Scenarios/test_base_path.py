@@ -95,7 +95,7 @@ class BasePath(Scenario):
             result = self.command("check", "--config", self.config(url, profile=""), code=78)
             self.assertIn("squire.yaml:1: upstream ", result.stderr)
             self.assertIn(words, result.stderr)
-        self.assertIn("--upstream: ", self.command("check", "--upstream", "https://api.test/?x", code=78).stderr)
+        self.assertIn("--upstream holds a query", self.command("check", "--upstream", "https://api.test/?x", code=64).stderr)
 
 
 class Cookies(Scenario):

@@ -179,7 +179,11 @@ access: {same-user: perhaps}
                 (("help", "lgoin"), 'did you mean "login"?', ""), (("run", "--lisen", "1"), "Did you mean '--listen'?", "run"), (("login",), "say either", ""),
                 (("login", "--token", "secret"), "--token -", "login"), (("demo", "--token-ttl", "60"), "--token-ttl must be", "demo"),
                 (("playground", "--listen", ":80"), "did you mean 80?", "playground"), (("exec",), "<command>", "exec"),
-                (("run", "--workers", "x"), "--workers must be", "run"), (("exec", "--log-level", "x", "--", "true"), "--log-level must be", "exec")):
+                (("run", "--workers", "x"), "--workers must be", "run"), (("run", "--workers", "-1"), "--workers must be a number from 0", "run"),
+                (("run", "--upstream", "foo"), "squire: --upstream must be a URL", "run"), (("status", "--upstream", "foo"), "--upstream must be a URL", "status"),
+                (("token", "--upstream", "foo"), "--upstream must be a URL", "token"), (("run", "--header", "foo"), "squire: --header must be 'Name: value'", "run"),
+                (("explain", "GET", "/x", "-H", "foo"), "-H must be 'Name: value'", "explain"), (("exec", "ls"), "squire exec -- ls", ""),
+                (("--verison",), 'did you mean "squire --version"?', ""), (("exec", "--log-level", "x", "--", "true"), "--log-level must be", "exec")):
             result = self.command(*arguments, code=64, cwd=self.directory)
             self.assertTrue(result.stderr.startswith("squire: ") and said in result.stderr, result.stderr)
             self.assertEqual(re.findall(r"^Usage: squire (\S+)", result.stderr, re.M), [usage] if usage else [])

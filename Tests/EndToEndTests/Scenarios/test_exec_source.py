@@ -98,7 +98,7 @@ class ExecTest(StatelessCase):
 
     def test_commands_say_what_failed_by_their_exit_code(self):
         config = self.stateless("http://127.0.0.1:9", "exec: [./helper]")
-        for script, code, text in [("echo tok", 0, "tok"), ("exit 1", 75, "ends with code 1"), ("true", 78, "prints nothing"),
+        for script, code, text in [("echo tok", 0, "tok"), ("exit 1", 75, "no token can be had now: the command ./helper ends with code 1"), ("true", 78, "prints nothing"),
                                    ("echo a b", 78, "a blank"), ("head -c 70000 /dev/zero", 78, "more than 64 KiB"),
                                    ("echo '{\"SecretAccessKey\": \"x\"}'", 78, "AWS credentials are not a bearer token")]:
             with self.subTest(script):

@@ -581,7 +581,7 @@ class Words(Projects):
         error = self.command("run", "--config", one, "--config", two, code=78).stderr
         self.assertIn(f"{two}: listen is not set, and its default, localhost:8080 is asked for by the default of listen in {one}", error)
         # A mistake in an option is one.
-        self.assertEqual(self.command("run", "--config", one, "--config", two, "--header", "X", code=78).stderr.count("--header"), 1)
+        self.assertEqual(self.command("run", "--config", one, "--config", two, "--header", "Content-Length: 1", code=78).stderr.count("--header"), 1)
         self.leave(self.session_file, token=5).write_text("{")
         pathlib.Path(two).write_text(f"upstream: http://127.0.0.1:9\nlisten: 127.0.0.1:0\nsession: {{file: {self.session_file}}}\n")
         pathlib.Path(one).write_text("upstream: http://127.0.0.1:9\nlisten: 127.0.0.1:0\n")

@@ -82,11 +82,13 @@ class SecretTest(Scenario):
 
     def test_what_others_may_read_is_a_warning(self):
         os.chmod(self.secret_file("one\n"), 0o644)
-        config = self.configured("http://127.0.0.1:9", "  X-A: {file: key}\n  X-B: {value: x, secret: true}\n")
+        config = self.configured("http://127.0.0.1:9", "  X-A: {file: key}\n  X-B: {value: x, secret: true}\n  X-Api-Key: sk\n  X-C: y\n")
         os.chmod(config, 0o644)
         output = self.command("check", "--config", config).stdout
         self.assertIn("headers.X-A: other users of this machine may read", output)
         self.assertIn("headers.X-B: other users of this machine may read", output)
+        self.assertIn("headers.X-Api-Key: other users of this machine may read", output)
+        self.assertNotIn("headers.X-C", output)
 
     def test_a_token_is_quoted_for_the_shell(self):
         config = self.configured("http://127.0.0.1:9", "  X-A: x\n")

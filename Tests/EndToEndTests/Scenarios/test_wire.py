@@ -270,6 +270,7 @@ class Wire(Scenario):
             with self.subTest(target=target):
                 response = self.fetch(squire, "POST", target, b"x")
                 self.assertEqual((response.status, json.loads(response.data)["code"]), (502, code))
+                self.assertEqual(b"https://" in response.data, target == "/hangup", response.data)
 
     def test_truncated_answers_are_seen(self):
         squire, _ = self.proxied(lambda r: ((b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab" if r.target == "/c"
