@@ -23,6 +23,28 @@ import Testing
         #expect(machine.state.isIdle)
     }
 
+    /// It waited for one machine after another in vain, and then finds its own late claim: the others wait for that.
+    @Test func endsALateClaimWhenItGivesUpWaiting() {
+        var machine = Machine.settled()
+        _ = machine.tell(.watched(.record(SharedStateTests.busy())))
+        _ = machine.tell(.refreshWanted)
+        // The takeover is 40 s, and the other machine's beats are heard.
+        for moment in [39, 78, 79] {
+            let beat = SharedStateTests.busy(moment, version: UInt64(moment))
+            _ = machine.tell(.watched(.record(beat)), at: Int64(moment))
+        }
+        let claim = SharedClaim(id: FleetNames.token(80), by: "A0")
+        let late = SharedStateTests.view(SharedStateTests.first, .busy(claim), 200)
+        // The watch has told of another value than this: it is read once more.
+        #expect(machine.tell(.read(.record(late)), at: 80) == [.get])
+        // In its place is the other machine's, which is not silent.
+        let end = SharedFacts(SharedStateTests.first, SharedStateTests.busy(79).facts.state, ended: claim.id)
+        #expect(
+            machine.tell(.read(.record(late)), at: 80)
+                == [.refuse(.unanswered), .swap(expecting: late, new: end)]
+        )
+    }
+
     /// The watch told it while the machine asked for it in vain, and does not tell it again.
     @Test func endsAClaimThatItHeardOfWhileItAsked() {
         var machine = Machine.settled()

@@ -141,14 +141,11 @@ extension SharedState {
     /// The engine has what this machine holds.
     private mutating func settle(_ view: SharedView, _ turn: inout Turn) {
         guard case .refresh(let since) = wish else {
-            // The others wait for a claim until its end is written.
-            if let claim = ownClaim { close(claim.id, .released, &turn) } else { rest(&turn) }
-            return
+            return restWithoutClaim(&turn)
         }
         guard view.facts.identity.generation < SharedIdentity.maxCount else {
             refuse(.exhausted, &turn)
-            rest(&turn)
-            return
+            return restWithoutClaim(&turn)
         }
         switch view.facts.state {
         case .refused, .none:
@@ -167,13 +164,19 @@ extension SharedState {
             if turn.now.subtracting(saturating: since) >= timing.takeover.multiplied(saturating: 2) {
                 // One machine after another has tried, and none got an answer.
                 refuse(.unanswered, &turn)
-                rest(&turn)
+                restWithoutClaim(&turn)
             } else {
                 let jitter = 0.5 + min(max(turn.randomness.fraction(), 0), 1)
                 let patience = Int64(Double(min(timing.rereading, 1 << 52)) * jitter)
                 pause(min(patience, max(timing.takeover.subtracting(saturating: silence), 1)), &turn)
             }
         }
+    }
+
+    /// Does nothing more. The others wait for a claim of this process, which may have been written late, until its end
+    /// is.
+    private mutating func restWithoutClaim(_ turn: inout Turn) {
+        if let claim = ownClaim { close(claim.id, .released, &turn) } else { rest(&turn) }
     }
 
     /// Claims what is held, instead of the other machine that claimed it and fell silent.
