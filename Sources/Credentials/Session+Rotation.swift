@@ -48,7 +48,9 @@ extension Session {
         var isPrepared: Bool {
             switch self {
             case .file: true
-            default: false
+            case .cache: false
+            case .memory: false
+            case .nothingPrepared: false
             }
         }
 
@@ -56,7 +58,9 @@ extension Session {
         consuming func abandon() {
             switch consume self {
             case .file(let file, let replacement): file.abandon(replacement)
-            default: break
+            case .cache: break
+            case .memory: break
+            case .nothingPrepared: break
             }
         }
     }

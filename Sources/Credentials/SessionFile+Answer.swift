@@ -10,26 +10,26 @@ extension SessionFile {
     private static let maximumAnswerBytes = 64 * 1024
 
     /// Keeps the first 64 KiB of `bytes`, readable by this user only, behind the responses that are kept already: any of
-    /// them may have the only living token. False if that fails, or if there is no more room, or if a session is kept
-    /// there; what is kept stays then.
+    /// them may have the only living token. Of all together the last 256 KiB are kept. False if that fails, or if a
+    /// session is kept there; what is kept stays then.
     func keepAnswer(_ bytes: [UInt8]) -> Bool {
-        guard unsaved == nil else { return false }
-        let former = keptAnswers
+        guard unsaved == nil, let former = keptAnswers else { return false }
         let all = former + (former.isEmpty ? [] : [0x0A]) + bytes.prefix(Self.maximumAnswerBytes)
-        return all.count <= Self.maximumBytes && replaceAnswer(all)
+        return replaceAnswer(all.suffix(Self.maximumBytes))
     }
 
-    private var keptAnswers: [UInt8] {
+    /// Empty if none are kept, or something lies there that is not ours; nil if they cannot be read.
+    private var keptAnswers: [UInt8]? {
         var information = stat()
-        guard unsafe lstat(answerPath, &information) == 0, isOurs(information) else { return [] }
-        return (try? NamedFile.read(answerPath, limit: Self.maximumBytes)) ?? []
+        guard unsafe lstat(answerPath, &information) == 0 else { return errno == ENOENT ? [] : nil }
+        return isOurs(information) ? try? NamedFile.read(answerPath, limit: Self.maximumBytes) : []
     }
 
     /// Keeps a session that cannot be saved, in its place. Moved to `path` it is the session again. False if that fails;
     /// an earlier response stays then.
     func keepUnsaved(_ record: SessionRecord) -> Bool { replaceAnswer(record.serialized()) }
 
-    private func replaceAnswer(_ bytes: [UInt8]) -> Bool {
+    private func replaceAnswer(_ bytes: some Collection<UInt8>) -> Bool {
         let draft = answerPath + ".new"
         guard PrivateFile.create(draft, bytes), unsafe rename(draft, answerPath) == 0 else {
             unsafe unlink(draft)

@@ -245,7 +245,7 @@ extension SessionFile {
         keepsComplete: Bool = false,
         mayReplace: () throws(SessionFileError) -> Bool
     ) throws(SessionFileError) -> Version? {
-        if let loaded = try load(), loaded.record == record {
+        if let loaded = (try? load()) ?? nil, loaded.record == record {
             try synchronizeDirectory()
             return loaded.version
         }

@@ -1,7 +1,7 @@
 /// That the API refused to refresh the tokens that machines share.
 public struct SharedRefusal: Equatable, Sendable {
-    /// The processes that claimed a refresh of the same tokens and fell silent, the latest last. Each may hold the
-    /// successor. At most `maxSilent`.
+    /// The processes that claimed a refresh of the same tokens and fell silent, in the order in which they first
+    /// did. Each may hold the successor. At most `maxSilent`.
     public let silent: [ProcessName]
 
     /// More names are not remembered.

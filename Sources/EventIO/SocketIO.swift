@@ -94,9 +94,9 @@ public enum SocketIO {
     }
 
     /// Makes closing the descriptor reset the connection, even if the kernel does that because the process is killed;
-    /// unsent bytes are discarded. False: closing it ends the connection, as usual.
-    public static func resetOnClose(_ descriptor: Int32, _ resets: Bool = true) {
-        var linger = linger(l_onoff: resets ? 1 : 0, l_linger: 0)
+    /// unsent bytes are discarded. If it is off, closing it ends the connection.
+    public static func resetOnClose(_ descriptor: Int32, isOn: Bool = true) {
+        var linger = linger(l_onoff: isOn ? 1 : 0, l_linger: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
     }
 

@@ -68,6 +68,7 @@ public struct ConfigurationOverrides: Sendable {
     /// What is wrong with the form of an option's value, whatever else is configured; nil if nothing is.
     public var malformed: String? {
         let isOption = { (value: Value?) in value.flatMap { $0.source.hasPrefix("--") ? $0 : nil } }
+        if let value = isOption(session), value.text.isEmpty { return "\(value.source) must name a session file" }
         if let value = isOption(upstream), let problem = ConfigurationSections.problem(upstream: value.text) {
             return "\(value.source) \(problem)"
         }

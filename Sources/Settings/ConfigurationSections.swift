@@ -107,7 +107,9 @@ struct ConfigurationSections {
     static func problem(headerLine line: String) -> String? {
         guard let colon = line.firstIndex(of: ":") else { return withoutColon }
         let name = String(line[..<colon])
-        return isFieldName(name) ? nil : "must be 'Name: value': \"\(name)\" is not a header name"
+        guard !isFieldName(name) else { return nil }
+        // It may be a secret value as well.
+        return "must be 'Name: value': what stands before the colon is not a header name" + hint(ofHeader: name)
     }
 
     /// A header in the map whose full key is `fields`.

@@ -153,10 +153,14 @@ private struct OneAnswer: TokenSource {
         #expect(!file.keepAnswer(Array("other".utf8)))
         #expect(try NamedFile.read(file.answerPath, limit: 1000) == record.serialized())
         file.removeAnswer()
-        // They do not grow without a bound.
-        let large = [UInt8](repeating: 0x78, count: 100_000)
-        let kept = (0..<10).filter { _ in file.keepAnswer(large) }.count
-        #expect(kept == 3)
+        // They do not grow without a bound, and the newest stays.
+        for number in UInt8(0)..<10 { #expect(file.keepAnswer([UInt8](repeating: 0x61 + number, count: 100_000))) }
+        let kept = try NamedFile.read(file.answerPath, limit: 1 << 20)
+        #expect(kept.count == 256 * 1024 && kept.last == 0x61 + 9)
+        // What cannot be read is not replaced.
+        file.removeAnswer()
+        #expect(PrivateFile.create(file.answerPath, [UInt8](repeating: 0x79, count: 300_000)))
+        #expect(!file.keepAnswer([0x7A]))
     }
 
     /// Something else damages the file during a refresh: what came is in memory only, and the end keeps it beside.

@@ -198,7 +198,9 @@ final class ClientStream {
     }
 
     /// Ends this side of the connection.
+    /// Everything for it is written.
     func shutdownWriting() {
+        endOnClose()
         SocketIO.shutdownWriting(descriptor)
     }
 
@@ -206,8 +208,14 @@ final class ClientStream {
 
     func close() {
         guard detach() else { return }
-        if resetsOnClose { SocketIO.resetOnClose(descriptor, false) }
+        endOnClose()
         SocketIO.close(descriptor)
+    }
+
+    private func endOnClose() {
+        guard resetsOnClose else { return }
+        resetsOnClose = false
+        SocketIO.resetOnClose(descriptor, isOn: false)
     }
 
     /// The response that begins ends with the connection: if the process is killed, the client must not take that for

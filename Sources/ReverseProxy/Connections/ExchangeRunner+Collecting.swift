@@ -1,6 +1,8 @@
+import Credentials
 import EventIO
 import HTTP1
 import Platform
+import Support
 
 /// Responses whose body decides: it may mean a rejection, contain a token, or end the session.
 extension ExchangeRunner {
@@ -13,28 +15,46 @@ extension ExchangeRunner {
         let progress = readBody(of: buffer, deliver: { collected += $0 })
         response!.collected += collected
         collected.withUnsafeBytes { recordBody(.responseBody, $0) }
-        if case .failed(let error) = progress { return fail(.protocolError(error)) }
+        if case .failed(let error) = progress {
+            learnFromCutSignIn()
+            return fail(.protocolError(error))
+        }
         if case .complete = progress { client.clearDeadline() }
         if let state = response!.search?.feed(collected), state != .undecided {
             return decide(isRejection: state == .rejected)
         }
         if case .complete = progress { return decide(isRejection: response!.search?.end() == .rejected) }
-        if case .collecting(.verdict, _) = exchange.state {
-            if response!.collected.count > Self.verdictLimit { stopCollecting() }
-        } else {
-            if response!.collected.count > Self.collectLimit { return stopCollecting() }
-            setDeadline(now: MonotonicClock.now())
+        switch exchange.state {
+        case .collecting(.verdict, _) where response!.collected.count > Self.verdictLimit: stopCollecting()
+        // The status says that the session has ended, whatever follows.
+        case .collecting(.signOut, _): decide(isRejection: false)
+        // The deadline is that of the whole: an answer that trickles is not waited for without an end.
+        case .collecting(.signIn, _) where hasWholeJSON: decide(isRejection: false)
+        case .collecting(.signIn, _) where response!.collected.count > Self.collectLimit: stopCollecting()
+        default: break
         }
+    }
+
+    /// What has arrived of the body ends with a JSON object or array: more of it says nothing more.
+    private var hasWholeJSON: Bool {
+        let last = response!.collected.last { $0 > 0x20 }
+        guard last == UInt8(ascii: "}") || last == UInt8(ascii: "]") else { return false }
+        return JSONValue(lenient: response!.collected) != nil
+    }
+
+    /// The connection broke in the middle of a response to a sign-in. Behind its JSON that has a whole token, which may be
+    /// the only living one: the session takes it, although the client hears that the response is not whole.
+    func learnFromCutSignIn() {
+        guard case .collecting(.signIn, _) = exchange.state, let tokens = foundTokens,
+            let body = decodedBody, JSONValue(lenient: body) != nil
+        else { return }
+        proxy.session.adopt(tokens, .signIn, keepsUnsaved: true) { _ in }
     }
 
     /// The body is too long, or too slow, to be what is expected.
     func stopCollecting() {
-        switch exchange.state {
-        case .collecting(.signIn, _): relayCollected(proxyStatus: Self.unreadSignIn)
-        // Its status says that the session has ended.
-        case .collecting(.signOut, _): decide(isRejection: false)
-        default: relayCollected()
-        }
+        if case .collecting(.signIn, _) = exchange.state { return relayCollected(proxyStatus: Self.unreadSignIn) }
+        relayCollected()
     }
 
     /// The body is examined while it arrives, and its first bytes decide.

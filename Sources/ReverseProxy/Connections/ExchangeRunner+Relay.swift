@@ -162,13 +162,18 @@ extension ExchangeRunner {
         case .wouldBlock:
             break
         case .endOfStream where attempt?.upload == .reset:
-            fail(.upstreamReset)
+            bodyBroke()
         case .endOfStream:
-            if case .finished = response!.reader.end() { deliver(buffer) } else { fail(.upstreamReset) }
+            if case .finished = response!.reader.end() { deliver(buffer) } else { bodyBroke() }
         case .failed:
-            fail(.upstreamReset)
+            bodyBroke()
         }
         releaseEmptyInput()
+    }
+
+    private func bodyBroke() {
+        learnFromCutSignIn()
+        fail(.upstreamReset)
     }
 
     private func finishRelay() {

@@ -155,11 +155,7 @@ extension ExchangeRunner {
     /// A sign-in succeeded: its token becomes the session's, and is saved before the client gets the response.
     func learnToken() {
         let now = MonotonicClock.now()
-        let finder = TokenFinder(proxy.configuration.session.refresh)
-        guard let body = decodedBody,
-            let tokens = finder.find(in: body, date: heldText(.date).first, wall: proxy.clock.wall()),
-            tokens.accessToken.isJWT || !proxy.configuration.session.tokensAreJWTs
-        else { return relayCollected(proxyStatus: Self.noToken) }
+        guard let tokens = foundTokens else { return relayCollected(proxyStatus: Self.noToken) }
         let ticket = waitForSession(now: now)
         let waiting = resources.waiting
         proxy.session.adopt(tokens, .signIn, keepsUnsaved: true) { result in
@@ -171,6 +167,16 @@ extension ExchangeRunner {
                 runner.sessionChanged(note)
             }
         }
+    }
+
+    /// The tokens in the collected body; nil if there are none.
+    var foundTokens: TokenSet? {
+        guard let body = decodedBody,
+            let tokens = TokenFinder(proxy.configuration.session.refresh)
+                .find(in: body, date: heldText(.date).first, wall: proxy.clock.wall()),
+            tokens.accessToken.isJWT || !proxy.configuration.session.tokensAreJWTs
+        else { return nil }
+        return tokens
     }
 
     /// Tells the client's person why the session is as it was (RFC 9209 section 2.1.4).

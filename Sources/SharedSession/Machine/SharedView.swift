@@ -7,8 +7,8 @@ public struct SharedFacts: Hashable, Sendable {
     /// The claim on the tokens that ended last without a result. The seal covers it. A claim that disappeared without
     /// this was lost by the engine, and its machine may still be refreshing.
     public var ended: SharedID?
-    /// The processes that claimed the tokens and fell silent, the latest last. Each may have sent the refresh. The seal
-    /// covers them. At most `SharedRefusal.maxSilent`.
+    /// The processes that claimed the tokens and fell silent, in the order in which they first did. Each may have
+    /// sent the refresh. The seal covers them. At most `SharedRefusal.maxSilent`.
     public var silent: [ProcessName]
 
     public init(

@@ -2,6 +2,7 @@ import Credentials
 import ReverseProxy
 import Settings
 import Support
+import TokenSources
 import Upstream
 
 /// Signs a customer in at the API, by `session.sign-in`.
@@ -80,8 +81,15 @@ struct SignIn {
         _ what: String
     ) throws -> BlockingRequest.Response {
         switch requests.send("POST", path, token: nil, body: .object(body), timeout: timeout) {
-        case .failure(.notSent(let error)), .failure(.noResponse(let error, _)):
+        case .failure(.notSent(let error)):
             throw ExitFailure.unreachable("squire: the API cannot be reached: \(error.explained)")
+        // Cut behind its JSON, the response is whole.
+        case .failure(.noResponse(_, let cut?)) where cut.hasWholeJSON: return cut
+        case .failure(.noResponse(let error, _)):
+            throw ExitFailure.tryLater(
+                "squire: the API was asked, and its answer did not arrive whole: \(error.explained). What was sent may be "
+                    + "used up; log in again"
+            )
         case .success(let response):
             let isRefusal = (400..<500).contains(response.status) && !Self.temporary.contains(response.status)
             guard (200..<300).contains(response.status) || isRefusal else {

@@ -303,7 +303,42 @@ class ClientsOwnDoings(Scenario):
         self.fetch(squire)
         self.assertEqual(upstream.requests[-1].token, old)
 
+    def test_sign_in_is_learnt_when_its_json_is_whole(self):
+        """Whatever follows: an end that is missing, blanks that trickle. By command the same."""
+        head = b"HTTP/1.1 200 X\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n"
+        for name in ("cut", "open"):
+            with self.subTest(name):
+                old, new = jwt(jti=f"old{name}"), jwt(jti=f"new{name}")
+                answer = head + token_reply(new).split(b"\r\n\r\n", 1)[1] + b" "
+                squire, upstream = self.proxied(
+                    lambda r: ((answer, "close") if name == "cut" else answer) if r.target.endswith("/login") else reply(200), token=old)
+                client = socket.create_connection(("127.0.0.1", squire.port), LIMIT)
+                self.addCleanup(client.close)
+                client.sendall(b"POST /api/customers/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}")
+                self.read_until(client, new.encode())
+                self.fetch(squire)
+                self.assertEqual(upstream.requests[-1].token, new)
+                self.assertEqual(json.loads(self.session_file.read_text())["token"], new)
+                if name == "cut":
+                    self.session_file.unlink()
+                    squire.stop()
+                    self.command("login", "--config", squire.config, "--email", "a@b.example", "--code", "1234")
+                    self.assertEqual(json.loads(self.session_file.read_text())["token"], new)
+                else:
+                    client.close()
+                    squire.stop()
+
     def test_sign_out_with_a_long_answer_ends_the_session(self):
+        # Of the body, only the first octet comes.
+        endless = b"HTTP/1.1 200 X\r\nContent-Length: 1000\r\n\r\nx"
+        squire, _ = self.proxied(lambda r: endless, token=jwt())
+        client = socket.create_connection(("127.0.0.1", squire.port), LIMIT)
+        self.addCleanup(client.close)
+        client.sendall(b"POST /api/customers/logout HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+        self.read_until(client, b"\r\n\r\nx")
+        self.assertNotIn("token", json.loads(self.session_file.read_text()))
+        client.close()
+        squire.stop()
         squire, _ = self.proxied(lambda r: reply(200, b"x" * (2 << 20)), token=jwt())
         response = self.fetch(squire, "POST", "/api/customers/logout")
         self.assertEqual((response.status, len(response.data)), (200, 2 << 20))
