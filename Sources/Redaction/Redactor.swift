@@ -73,7 +73,7 @@ public struct Redactor: Sendable {
 
     /// The field's value without secrets; without all of it, if the name is secret.
     public func field(_ name: [UInt8], _ value: [UInt8]) -> Redacted {
-        let shown = clean(String(decoding: name.prefix(Findings.maxName), as: UTF8.self))
+        let shown = String(decoding: name.prefix(Findings.maxName), as: UTF8.self)
         let reason = Findings.Reason.name("field \(shown)")
         let view = TextView(value)
         var findings = Findings(places)
@@ -90,7 +90,7 @@ public struct Redactor: Sendable {
         }
         findByValue(view, isEnded: true, into: &findings)
         var redacted = findings.applied(to: value)
-        if !redacted.redactions.isEmpty { redacted.redactions = ["field \(shown)"] }
+        if !redacted.redactions.isEmpty { redacted.redactions = ["field \(clean(shown))"] }
         return redacted
     }
 

@@ -117,10 +117,11 @@ public struct CommandWords: Sendable {
     private static func leadingProblem(_ word: String, _ next: String?) -> String? {
         if let meant = elsewhere[word] { return "there is no option \(word): did you mean \"squire \(meant)\"?" }
         let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-        guard word.hasPrefix("--"), leading.contains(String(parts[0].dropFirst(2))) else {
-            guard word.hasPrefix("--"), !own.contains(String(parts[0])) else { return nil }
-            guard let nearest = Spelling.nearest(to: word, among: own) else { return nil }
-            return "there is no option \(word): did you mean \"squire \(nearest)\"?"
+        guard word.hasPrefix("--"), !own.contains(String(parts[0])) else { return nil }
+        guard leading.contains(String(parts[0].dropFirst(2))) else {
+            return Spelling.nearest(to: word, among: own).map {
+                "there is no option \(word): did you mean \"squire \($0)\"?"
+            }
         }
         let value = parts.count > 1 ? "" : next.map { " \(CommandLines.quoted($0))" } ?? " …"
         let option = CommandLines.quoted(word) + value

@@ -1,7 +1,10 @@
 import Support
 public import Upstream
 
-extension BlockingRequest.Response {
-    /// The body has a JSON object or array that ends: what it says is whole, even if the response was cut behind it.
-    public var hasWholeJSON: Bool { JSONValue(lenient: body) != nil }
+extension BlockingRequest.Failure {
+    /// A successful response that was cut behind a JSON object or array: what that says is whole. Nil if there is none.
+    public var wholeResponse: BlockingRequest.Response? {
+        guard case .noResponse(_, let cut?) = self, JSONValue(lenient: cut.body) != nil else { return nil }
+        return cut
+    }
 }

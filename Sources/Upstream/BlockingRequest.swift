@@ -95,13 +95,13 @@ public struct BlockingRequest: Sendable {
     ) throws(Failure) -> Response {
         let sink = ResponseSink(limit: maximumResponseBytes)
         let code = perform(settings, on: easy, authentication, into: sink) { easy.transfer(within: timeout) }
+        let response = response(of: easy, sink)
         guard code == CURLE_OK else {
             let error = sink.problem ?? easy.error(code)
             guard easy.hasSent, error.kind != .refusedByProxy else { throw .notSent(error) }
-            let came = response(of: easy, sink)
-            throw .noResponse(error, cut: (200..<300).contains(came.status) ? came : nil)
+            throw .noResponse(error, cut: (200..<300).contains(response.status) ? response : nil)
         }
-        return response(of: easy, sink)
+        return response
     }
 
     func response(of easy: EasyHandle, _ sink: ResponseSink) -> Response {

@@ -36,7 +36,7 @@ enum RecordedHead {
                 continue
             }
             let value = current.redactor.field(name, given)
-            let shown = current.redactor.word(name)
+            let shown = current.word(name)
             if shown == name, value.octets == given, value.redactions.isEmpty { current.clean.insert(whole) }
             result.append(StoredField(name: shown, value: value.octets))
             for item in value.redactions where !redactions.contains(item) { redactions.append(item) }

@@ -26,9 +26,18 @@ struct CurrentRedactor {
         if redacted.octets == target, redacted.redactions.isEmpty { clean.insert(target[...]) }
         return redacted
     }
+
+    /// A method, or a field's name, without secrets.
+    func word(_ word: [UInt8]) -> [UInt8] {
+        // A line has a colon, and a target a slash.
+        if clean.contains(word[...]) { return word }
+        let shown = redactor.word(word)
+        if shown == word { clean.insert(word[...]) }
+        return shown
+    }
 }
 
-/// Lines of heads, and targets, that contain nothing secret. Most occur repeatedly, and are examined only once.
+/// Lines of heads, targets, and words that contain nothing secret. Most occur repeatedly, and are examined only once.
 ///
 /// Valid for one redactor. *Threading*: belongs to the inspector's loop.
 final class CleanLines {
@@ -118,7 +127,7 @@ extension RunningExchange {
             readFirstLine(current, into: &result)
             return .other
         }
-        result.method = current.redactor.word(Array(octets[head.methodRange.range]))
+        result.method = current.word(Array(octets[head.methodRange.range]))
         let target = current.target(
             head.pathAndQuery.isEmpty ? [UInt8(ascii: "/")] : Array(octets[head.pathAndQuery.range])
         )
@@ -157,7 +166,7 @@ extension RunningExchange {
         let line = requestHead.prefix { $0 != 0x0D && $0 != 0x0A }
         let words = line.split(separator: 0x20, maxSplits: 2)
         guard let method = words.first, method.allSatisfy(Octet.isToken) else { return }
-        result.method = current.redactor.word(Array(method))
+        result.method = current.word(Array(method))
         // Only this line is known.
         isCut = true
         guard words.count > 1 else { return }

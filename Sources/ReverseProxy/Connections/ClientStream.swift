@@ -197,8 +197,7 @@ final class ClientStream {
         isDue = false
     }
 
-    /// Ends this side of the connection.
-    /// Everything for it is written.
+    /// Ends this side of the connection: everything for the client is written.
     func shutdownWriting() {
         endOnClose()
         SocketIO.shutdownWriting(descriptor)

@@ -1,6 +1,7 @@
 import EventIO
 import HTTP1
 import Platform
+import Support
 import Upstream
 
 /// The data of a request, for the duration of its exchange.
@@ -172,6 +173,8 @@ struct Response {
     var collected: [UInt8] = []
     /// Decides from the body's first bytes whether it is a rejection; nil if no rule asks that.
     var search: RejectionSearch?
+    /// Finds the end of the JSON of a sign-in.
+    var jsonEnd = JSONEnd()
     /// The body is sent to the client in chunks.
     var writesChunks = false
     /// The body is sent to the client until the connection ends.

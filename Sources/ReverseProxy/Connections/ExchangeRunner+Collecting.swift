@@ -29,24 +29,21 @@ extension ExchangeRunner {
         // The status says that the session has ended, whatever follows.
         case .collecting(.signOut, _): decide(isRejection: false)
         // The deadline is that of the whole: an answer that trickles is not waited for without an end.
-        case .collecting(.signIn, _) where hasWholeJSON: decide(isRejection: false)
+        case .collecting(.signIn, _) where response!.jsonEnd.feed(collected) && Self.hasWholeJSON(response!.collected):
+            decide(isRejection: false)
         case .collecting(.signIn, _) where response!.collected.count > Self.collectLimit: stopCollecting()
         default: break
         }
     }
 
-    /// What has arrived of the body ends with a JSON object or array: more of it says nothing more.
-    private var hasWholeJSON: Bool {
-        let last = response!.collected.last { $0 > 0x20 }
-        guard last == UInt8(ascii: "}") || last == UInt8(ascii: "]") else { return false }
-        return JSONValue(lenient: response!.collected) != nil
-    }
+    /// The body has a JSON object or array that ends: more of it says nothing more.
+    private static func hasWholeJSON(_ body: [UInt8]) -> Bool { JSONValue(lenient: body) != nil }
 
     /// The connection broke in the middle of a response to a sign-in. Behind its JSON that has a whole token, which may be
     /// the only living one: the session takes it, although the client hears that the response is not whole.
     func learnFromCutSignIn() {
-        guard case .collecting(.signIn, _) = exchange.state, let tokens = foundTokens,
-            let body = decodedBody, JSONValue(lenient: body) != nil
+        guard case .collecting(.signIn, _) = exchange.state, let body = decodedBody, Self.hasWholeJSON(body),
+            let tokens = tokens(in: body)
         else { return }
         proxy.session.adopt(tokens, .signIn, keepsUnsaved: true) { _ in }
     }

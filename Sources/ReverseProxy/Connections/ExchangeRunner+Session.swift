@@ -155,7 +155,7 @@ extension ExchangeRunner {
     /// A sign-in succeeded: its token becomes the session's, and is saved before the client gets the response.
     func learnToken() {
         let now = MonotonicClock.now()
-        guard let tokens = foundTokens else { return relayCollected(proxyStatus: Self.noToken) }
+        guard let tokens = decodedBody.flatMap(tokens) else { return relayCollected(proxyStatus: Self.noToken) }
         let ticket = waitForSession(now: now)
         let waiting = resources.waiting
         proxy.session.adopt(tokens, .signIn, keepsUnsaved: true) { result in
@@ -169,11 +169,10 @@ extension ExchangeRunner {
         }
     }
 
-    /// The tokens in the collected body; nil if there are none.
-    var foundTokens: TokenSet? {
-        guard let body = decodedBody,
-            let tokens = TokenFinder(proxy.configuration.session.refresh)
-                .find(in: body, date: heldText(.date).first, wall: proxy.clock.wall()),
+    /// The tokens in the body of a sign-in; nil if there are none.
+    func tokens(in body: [UInt8]) -> TokenSet? {
+        let finder = TokenFinder(proxy.configuration.session.refresh)
+        guard let tokens = finder.find(in: body, date: heldText(.date).first, wall: proxy.clock.wall()),
             tokens.accessToken.isJWT || !proxy.configuration.session.tokensAreJWTs
         else { return nil }
         return tokens

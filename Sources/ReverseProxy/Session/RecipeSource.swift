@@ -29,12 +29,20 @@ public struct RecipeSource: TokenSource {
 
     public func get(_ held: HeldTokens) -> TokenOutcome {
         switch requests.send(judge.recipe, held) {
-        case .failure(.notSent(let error)):
-            .unreachable(reason: error.explained, isTimeout: error.kind == .timeout)
-        case .failure(.noResponse(let error, let cut)):
-            cut.flatMap { tokens(in: $0, held) }
-                ?? .lost(reason: error.detail, response: cut?.body, isTimeout: error.kind == .timeout)
+        case .failure(let failure): outcome(failure, held)
         case .success(let response): outcome(response, held)
+        }
+    }
+
+    private func outcome(_ failure: BlockingRequest.Failure, _ held: HeldTokens) -> TokenOutcome {
+        if let response = failure.wholeResponse, case .obtained(let tokens, let reply) = outcome(response, held) {
+            return .obtained(tokens, response: reply)
+        }
+        switch failure {
+        case .notSent(let error):
+            return .unreachable(reason: error.explained, isTimeout: error.kind == .timeout)
+        case .noResponse(let error, let cut):
+            return .lost(reason: error.detail, response: cut?.body, isTimeout: error.kind == .timeout)
         }
     }
 
@@ -44,12 +52,6 @@ public struct RecipeSource: TokenSource {
             old: held,
             wall: SystemClock().wall()
         )
-    }
-
-    /// The tokens of a response that was cut behind its JSON: they are whole. Nil if there are none.
-    private func tokens(in cut: BlockingRequest.Response, _ held: HeldTokens) -> TokenOutcome? {
-        guard cut.hasWholeJSON, case .obtained(let tokens, let response) = outcome(cut, held) else { return nil }
-        return .obtained(tokens, response: response)
     }
 }
 

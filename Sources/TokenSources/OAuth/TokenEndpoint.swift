@@ -101,9 +101,8 @@ public final class TokenEndpoint: Sendable {
         case .failure(let failure):
             let failed = EndpointFailure(failure, of: "token endpoint")
             if case .noResponse(let error, let cut) = failure, purpose.spends {
-                // Cut behind its JSON, the response has whole tokens.
-                if let cut, cut.hasWholeJSON {
-                    let reply = reply(cut, sent, held, purpose)
+                if let response = failure.wholeResponse {
+                    let reply = reply(response, sent, held, purpose)
                     if case .obtained = reply.outcome { return reply }
                 }
                 return TokenReply(

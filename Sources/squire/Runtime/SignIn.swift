@@ -81,15 +81,9 @@ struct SignIn {
         _ what: String
     ) throws -> BlockingRequest.Response {
         switch requests.send("POST", path, token: nil, body: .object(body), timeout: timeout) {
-        case .failure(.notSent(let error)):
-            throw ExitFailure.unreachable("squire: the API cannot be reached: \(error.explained)")
-        // Cut behind its JSON, the response is whole.
-        case .failure(.noResponse(_, let cut?)) where cut.hasWholeJSON: return cut
-        case .failure(.noResponse(let error, _)):
-            throw ExitFailure.tryLater(
-                "squire: the API was asked, and its answer did not arrive whole: \(error.explained). What was sent may be "
-                    + "used up; log in again"
-            )
+        case .failure(let failure):
+            guard let response = failure.wholeResponse else { throw Self.problem(failure) }
+            return response
         case .success(let response):
             let isRefusal = (400..<500).contains(response.status) && !Self.temporary.contains(response.status)
             guard (200..<300).contains(response.status) || isRefusal else {
@@ -98,6 +92,17 @@ struct SignIn {
                 )
             }
             return response
+        }
+    }
+
+    private static func problem(_ failure: BlockingRequest.Failure) -> ExitFailure {
+        switch failure {
+        case .notSent(let error): .unreachable("squire: the API cannot be reached: \(error.explained)")
+        case .noResponse(let error, _):
+            .tryLater(
+                "squire: the API was asked, and its answer did not arrive whole: \(error.explained). What was sent may be "
+                    + "used up; log in again"
+            )
         }
     }
 
