@@ -12,6 +12,8 @@ public enum HTTP1Error: Error, Equatable, Sendable {
     case unknownExpectation
     /// The bytes begin a TLS handshake.
     case speaksTLS
+    /// The bytes begin a TLS alert, where a response to plain HTTP was expected.
+    case answersTLS
     /// The bytes begin an HTTP/2 connection.
     case speaksHTTP2
 
@@ -27,6 +29,7 @@ public enum HTTP1Error: Error, Equatable, Sendable {
         case .bodyTooLarge: "the body is larger than any that Squire forwards"
         case .unknownExpectation: "the only supported expectation is 100-continue"
         case .speaksTLS: "this port speaks plain HTTP, and a client speaks TLS here: use http:// instead of https://"
+        case .answersTLS: "the upstream speaks TLS there, so upstream must begin with https://"
         case .speaksHTTP2:
             "this port speaks HTTP/1.1, and a client speaks HTTP/2 here: use HTTP/1.1, with curl by leaving out "
                 + "--http2-prior-knowledge"

@@ -59,7 +59,8 @@ public struct ResponseParser: Sendable {
         let count = bytes.count
         let expected: StaticString = "HTTP/1."
         for offset in 0..<min(7, count) where unsafe bytes[offset] != expected.utf8Start[offset] {
-            return .failed(.malformed("the upstream does not answer in HTTP/1.1"))
+            // A TLS alert (RFC 8446, section 5.1) is how a TLS port answers plain HTTP.
+            return .failed(bytes[0] == 0x15 ? .answersTLS : .malformed("the upstream does not answer in HTTP/1.1"))
         }
         guard count >= 13 else { return .incomplete }
         guard bytes[7] == 0x30 || bytes[7] == 0x31, bytes[8] == Octet.space, Octet.isDigit(bytes[9]),

@@ -61,11 +61,26 @@ public struct CommandWords: Sendable {
             }
             (command, rest) = (next, rest.dropFirst())
         }
-        if !isHelp, command.name == "exec", let word = rest.first, !word.hasPrefix("-"), !rest.contains("--") {
-            return "the command stands behind --: did you mean \"squire exec -- \(CommandLines.quoted(word))\"?"
+        if !isHelp, command.name == "exec", !rest.contains("--"), let operand = Self.firstOperand(rest) {
+            // What the options say is not repeated: a header may be a secret.
+            let options = operand == rest.startIndex ? "" : "… "
+            return "the command stands behind --: did you mean "
+                + "\"squire exec \(options)-- \(CommandLines.quoted(rest[operand]))\"?"
         }
         if !isHelp, command.name == "explain", let problem = Self.requestProblem(Array(rest)) { return problem }
         return isHelp || !Self.listening.contains(command.name) ? nil : portProblem(command.name, rest)
+    }
+
+    /// The options of `squire exec` without a value.
+    private static let flags = ["--allow-missing", "--help", "-h", "-help", "--version"]
+
+    /// The index of the first word that is neither an option nor an option's value; nil if there is none.
+    private static func firstOperand(_ words: ArraySlice<String>) -> Int? {
+        var index = words.startIndex
+        while index < words.endIndex, words[index].hasPrefix("-") {
+            index += flags.contains(words[index]) || words[index].contains("=") ? 1 : 2
+        }
+        return index < words.endIndex ? index : nil
     }
 
     /// `squire explain` has one word: only a target, or a method and a target in quotes.

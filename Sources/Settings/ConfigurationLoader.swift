@@ -89,7 +89,8 @@ public struct ConfigurationLoader {
     private var homePath: String { Self.homePath(environment) }
 
     private static func homePath(_ environment: [String: String]) -> String {
-        let base = environment["XDG_CONFIG_HOME"].flatMap { $0.isEmpty ? nil : $0 }
+        // The XDG Base Directory Specification: a relative path is invalid and ignored.
+        let base = environment["XDG_CONFIG_HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil }
         return (base ?? TextFile.home(environment) + "/.config") + "/squire/\(unaskedName)"
     }
 

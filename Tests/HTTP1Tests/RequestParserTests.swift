@@ -141,6 +141,13 @@ private func parse(_ text: String, cuts: [Int] = [], limits: HeadLimits = HeadLi
         return (whole, head)
     }
 
+    @Test("A TLS port that answers plain HTTP with an alert is recognised by the alert's first byte")
+    func alerts() {
+        #expect(parse("\u{15}").0 == .failed(.answersTLS))
+        #expect(parse("\u{15}\u{3}\u{1}\0\u{2}\u{2}F").0 == .failed(.answersTLS))
+        #expect(parse("H\u{15}").0 == .failed(.malformed("the upstream does not answer in HTTP/1.1")))
+    }
+
     @Test func bodyLengthFollowsStatusAndFields() {
         #expect(parse("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n").1.framing == .length(3))
         #expect(parse("HTTP/1.1 200 OK\r\nContent-Length: 3, 3\r\nContent-Length: 3\r\n\r\n").1.framing == .length(3))

@@ -55,6 +55,8 @@ import Testing
         ("demo --port=9000", "there is no --port: where to listen is --listen, as in: squire demo --listen 9000"),
         ("exec --port -- curl", "there is no --port: where to listen is --listen, as in: squire exec --listen 8080"),
         ("exec ls -l", #"the command stands behind --: did you mean "squire exec -- ls"?"#),
+        ("exec --env X ls", #"the command stands behind --: did you mean "squire exec … -- ls"?"#),
+        ("exec --allow-missing ls", #"the command stands behind --: did you mean "squire exec … -- ls"?"#),
         ("--verison", #"there is no option --verison: did you mean "squire --version"?"#),
         ("run -p", "there is no -p: where to listen is --listen, as in: squire run --listen 8080"),
     ]) func whatIsMeant(_ line: String, _ said: String) {

@@ -9,6 +9,14 @@ import Testing
             .read("upstream: https://API.Example.com\n" + text, path: "/nowhere/squire.yaml")
     }
 
+    @Test("A relative XDG_CONFIG_HOME is ignored", arguments: ["rel", "", "./rel"])
+    func relativeConfigurationHome(_ base: String) {
+        let found = ConfigurationLoader.candidates(["HOME": "/h", "XDG_CONFIG_HOME": base])
+        #expect(found == ["squire.yaml", "/h/.config/squire/squire.yaml"])
+        let absolute = ConfigurationLoader.candidates(["HOME": "/h", "XDG_CONFIG_HOME": "/x"])
+        #expect(absolute == ["squire.yaml", "/x/squire/squire.yaml"])
+    }
+
     @Test(arguments: ["a", "A-z.0_9", "-", "a..", String(repeating: "x", count: 64)]) func aNameBecomesPartOfTheFile(
         _ name: String
     ) throws {

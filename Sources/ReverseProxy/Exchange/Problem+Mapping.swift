@@ -8,7 +8,7 @@ extension Problem {
     public init(_ error: HTTP1Error) {
         let detail = error.detail.prefix(1).uppercased() + error.detail.dropFirst() + "."
         switch error {
-        case .malformed, .speaksTLS, .speaksHTTP2: self.init(.badRequest, detail: detail)
+        case .malformed, .speaksTLS, .answersTLS, .speaksHTTP2: self.init(.badRequest, detail: detail)
         case .headTooLarge, .tooManyFields: self.init(.headTooLarge, detail: detail)
         case .targetTooLong: self.init(.targetTooLong, detail: detail)
         case .bodyTooLarge: self.init(.bodyTooLarge, detail: detail)

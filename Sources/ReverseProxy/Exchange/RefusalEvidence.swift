@@ -65,7 +65,7 @@ struct RefusalEvidence {
     /// Evidence from bytes that are not a request.
     func of(_ error: HTTP1Error, _ bytes: UnsafeRawBufferPointer) -> String? {
         switch error {
-        case .speaksTLS, .speaksHTTP2, .headTooLarge, .tooManyFields, .targetTooLong, .bodyTooLarge,
+        case .speaksTLS, .answersTLS, .speaksHTTP2, .headTooLarge, .tooManyFields, .targetTooLong, .bodyTooLarge,
             .unsupportedVersion:
             return nil
         case .unknownExpectation:
