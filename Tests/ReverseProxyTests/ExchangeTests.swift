@@ -64,7 +64,7 @@ private func collecting(_ purpose: Exchange.Purpose) -> Exchange {
 
 private func settling() -> Exchange {
     var exchange = collecting(.signIn)
-    _ = exchange.bodyCollected(isRejection: false, isReplayable: true)
+    _ = exchange.bodyCollected(status: 200, isRejection: false, isReplayable: true)
     return exchange
 }
 
@@ -179,7 +179,7 @@ private func finished(_ outcome: ExchangeRecord.Outcome = .complete) -> Exchange
         for isRejection in [false, true] {
             for var exchange in Self.states {
                 let before = exchange.state
-                let action = exchange.bodyCollected(isRejection: isRejection, isReplayable: true)
+                let action = exchange.bodyCollected(status: 200, isRejection: isRejection, isReplayable: true)
                 switch before {
                 case .collecting(.verdict, _):
                     #expect(action == (isRejection ? .hold : .relay))
@@ -190,12 +190,36 @@ private func finished(_ outcome: ExchangeRecord.Outcome = .complete) -> Exchange
             }
         }
         var signOut = collecting(.signOut)
-        #expect(signOut.bodyCollected(isRejection: false, isReplayable: true) == .forgetToken)
+        #expect(signOut.bodyCollected(status: 200, isRejection: false, isReplayable: true) == .forgetToken)
         #expect(signOut.state == .settling)
         // More of it went upstream meanwhile than is kept.
         var outgrown = collecting(.verdict)
-        #expect(outgrown.bodyCollected(isRejection: true, isReplayable: false) == .hold)
+        #expect(outgrown.bodyCollected(status: 400, isRejection: true, isReplayable: false) == .hold)
         #expect(outgrown.credentialArrived(.success(credential(2))) == .relayRefreshed)
+    }
+
+    /// `GET /logout` of an API that says "200, and an error in the body" instead of 401.
+    @Test("A sign-out whose body is searched for a rejection ends the session, unless it is one")
+    func searchedSignOut() {
+        for (status, isRejection, expected) in [
+            (200, false, Exchange.VerdictAction.forgetToken), (204, false, .forgetToken), (200, true, .hold),
+            (400, false, .relay), (302, false, .relay),
+        ] {
+            var exchange = exchange(.signOut)
+            _ = exchange.start()
+            _ = exchange.credentialArrived(.success(credential(1)))
+            #expect(exchange.headArrived(status: status, verdict: .needsBody, isReplayable: true) == .collect(.verdict))
+            #expect(exchange.bodyCollected(status: status, isRejection: isRejection, isReplayable: true) == expected)
+            guard isRejection else { continue }
+            // Rejected with each credential there was: the session was not ended.
+            for generation in [2, 3] as [Generation] {
+                _ = exchange.credentialArrived(.success(credential(generation)))
+                #expect(
+                    exchange.headArrived(status: status, verdict: .rejected, isReplayable: true)
+                        == (generation == 2 ? .hold : .relay)
+                )
+            }
+        }
     }
 
     @Test func collectedResponseIsRelayedOnce() {
@@ -452,7 +476,11 @@ private func finished(_ outcome: ExchangeRecord.Outcome = .complete) -> Exchange
                     case .collect, .ignore: break
                     }
                 case 3:
-                    switch exchange.bodyCollected(isRejection: .random(using: &random), isReplayable: true) {
+                    switch exchange.bodyCollected(
+                        status: [200, 400].randomElement(using: &random)!,
+                        isRejection: .random(using: &random),
+                        isReplayable: true
+                    ) {
                     case .relay: world.relays += 1
                     case .hold: world.held += 1
                     case .learnToken, .forgetToken, .ignore: break

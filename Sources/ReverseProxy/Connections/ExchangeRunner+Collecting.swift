@@ -50,8 +50,11 @@ extension ExchangeRunner {
 
     /// The body is too long, or too slow, to be what is expected.
     func stopCollecting() {
-        if case .collecting(.signIn, _) = exchange.state { return relayCollected(proxyStatus: Self.unreadSignIn) }
-        relayCollected()
+        switch exchange.state {
+        case .collecting(.verdict, _): decide(isRejection: false)
+        case .collecting(.signIn, _): relayCollected(proxyStatus: Self.unreadSignIn)
+        default: relayCollected()
+        }
     }
 
     /// The body is examined while it arrives, and its first bytes decide.
@@ -67,7 +70,8 @@ extension ExchangeRunner {
         let now = MonotonicClock.now()
         request.upstreamTime.stop(now: now)
         if isRejection { countRejected() }
-        switch exchange.bodyCollected(isRejection: isRejection, isReplayable: request.isReplayable) {
+        let status = responseHead.status
+        switch exchange.bodyCollected(status: status, isRejection: isRejection, isReplayable: request.isReplayable) {
         case .hold:
             recordLate(now: now)
             recordEvent(.held, (), now: now)

@@ -56,7 +56,6 @@ extension ExchangeRunner {
 
     /// The collected body is not what was expected, or took too long.
     func relayCollected(proxyStatus: String? = nil) {
-        if case .collecting(.verdict, _) = exchange.state, exchange.hasReplayed { recordReplay(isAccepted: true) }
         guard exchange.relayCollected() else { return }
         request.upstreamTime.stop(now: MonotonicClock.now())
         relayHeld(proxyStatus: proxyStatus)

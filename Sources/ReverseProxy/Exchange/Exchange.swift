@@ -235,7 +235,7 @@ public struct Exchange: Sendable {
         if verdict == .needsBody, hasReplayed { return collect(.verdict, isReplayable: false) }
         if status >= 200, status < 300 {
             if rules.route == .signIn, rules.learnsToken { return collect(.signIn, isReplayable: false) }
-            if rules.route == .signOut { return collect(.signOut, isReplayable: false) }
+            if isSignedOut(by: status), verdict != .rejected { return collect(.signOut, isReplayable: false) }
         }
         state = .relaying
         return .relay
@@ -248,12 +248,15 @@ public struct Exchange: Sendable {
 
     /// The body is complete, in `collecting`. `isRejection`: it rejects the credential, if that was the question.
     /// `isReplayable`: the request can still be replayed, although more of it may have been sent meanwhile.
-    public mutating func bodyCollected(isRejection: Bool, isReplayable: Bool) -> VerdictAction {
+    public mutating func bodyCollected(status: Int, isRejection: Bool, isReplayable: Bool) -> VerdictAction {
         guard case .collecting(let purpose, let wasReplayable) = state else { return .ignore }
         switch purpose {
         case .verdict where isRejection && mayReplay:
             state = .holding(isReplayable: wasReplayable && isReplayable)
             return .hold
+        case .verdict where !isRejection && isSignedOut(by: status):
+            state = .settling
+            return .forgetToken
         case .verdict:
             state = .relaying
             return .relay
@@ -339,6 +342,9 @@ public struct Exchange: Sendable {
     public func passesOver(signIn status: Int) -> Bool {
         rules.route == .signIn && !rules.learnsToken && (200..<300).contains(status)
     }
+
+    /// Whether a response with that status ends the session, unless it rejects the credential.
+    private func isSignedOut(by status: Int) -> Bool { rules.route == .signOut && (200..<300).contains(status) }
 
     /// A body reaches the upstream at most twice, for whatever reason it is sent again; three times if both earlier
     /// credentials had been replaced by others and were rejected, so that the body was never acted on.
