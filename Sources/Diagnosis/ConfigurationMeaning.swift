@@ -133,7 +133,8 @@ public struct ConfigurationMeaning: Sendable {
                     ? .note("", "the token is taken from \(tokenPlaces) of the answer")
                     : .warn(
                         "sign-in",
-                        "the answers are not looked into: tokens come from the session's source, not from clients"
+                        "the answers are not looked into: tokens come from the session's source, not from clients; "
+                            + "the login is a command: squire login --help"
                     )
             )
         }

@@ -249,7 +249,10 @@ extension Problem {
         .headerRequired,
         detail: "What changes something needs the header X-Squire-Inspector: 1."
     )
-    static let notFound = Problem(.notFound, detail: "There is no such path. See / for what is here.")
+    static let notFound = Problem(
+        .notFound,
+        detail: "This is Squire's inspector, not the proxy, and it has no such path. See / for what is here."
+    )
     fileprivate static let notJSON = Problem(
         .unsupportedMediaType,
         detail: "The body must be JSON: send it with Content-Type: application/json."

@@ -36,7 +36,7 @@ public struct CommandLines: Equatable, Sendable {
     }
 
     /// `squire login --config c.yaml --email`, or with `--token -` if the configuration describes no sign-in. Another
-    /// login follows in brackets, so that further options may be appended: `squire login --email (or --refresh-token -)`.
+    /// login follows in brackets, so that further options may be appended: `squire login --refresh-token - (or --email)`.
     public var login: String {
         let other = otherLogin.isEmpty ? "" : " (or \(otherLogin.joined(separator: " ")))"
         return line("login", loginOptions) + other

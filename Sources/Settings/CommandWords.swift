@@ -38,6 +38,9 @@ public struct CommandWords: Sendable {
         "man": "help",
     ]
 
+    /// Other programs' commands for what a signal does here.
+    private static let ending = ["stop", "kill", "quit", "down", "shutdown"]
+
     /// Options of subcommands that people write before the subcommand.
     private static let leading = [
         "config", "listen", "upstream", "header", "session", "inspector", "workers", "log-level", "log-format",
@@ -101,6 +104,9 @@ public struct CommandWords: Sendable {
             ? (elsewhere[word.lowercased()] ?? option(word).map { "run \($0.name) \(CommandLines.quoted($0.value))" })
             : nil
         if let meant { return "\(said): did you mean \"squire \(meant)\"?" }
+        if path.isEmpty, ending.contains(word.lowercased()) {
+            return "\(said): a squire ends with Ctrl-C, or with SIGTERM: kill PID, which squire status tells"
+        }
         if let name = Spelling.nearest(to: word, among: names) { return "\(said): did you mean \"\(name)\"?" }
         return "\(said); see \((["squire"] + path).joined(separator: " ")) --help"
     }

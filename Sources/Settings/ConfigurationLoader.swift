@@ -243,14 +243,15 @@ extension SessionConfiguration {
     /// The login options that the configuration requires; none if the login chooses, or if no login is needed.
     fileprivate var loginOptions: [String] {
         switch source {
-        case .oauth, .exec, .tokenFile, .unused: []
-        case .given, .recipe: canSignIn ? ["--email"] : refreshOptions ?? ["--token", "-"]
+        case .oauth(let oauth): oauth.asksPerson ? [] : ["--refresh-token", "-"]
+        case .exec, .tokenFile, .unused: []
+        case .given, .recipe: refreshOptions ?? (canSignIn ? ["--email"] : ["--token", "-"])
         }
     }
 
-    /// The options of the other login, where a person may sign in, or may have a refresh token: a sign-in of another
-    /// form than Squire's is no way for either.
-    fileprivate var otherLogin: [String] { canSignIn ? refreshOptions ?? [] : [] }
+    /// The options of the other login, where a person may have a refresh token, or may sign in, if the API knows
+    /// Squire's form of that.
+    fileprivate var otherLogin: [String] { canSignIn && refreshOptions != nil ? ["--email"] : [] }
 
     private var canSignIn: Bool { signIn.contains { $0.postPath != nil } }
 

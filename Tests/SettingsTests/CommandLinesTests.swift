@@ -20,8 +20,8 @@ import Testing
         #expect(line(.named("c.yaml"), false) == "squire login --config c.yaml --session s.json --token -")
         #expect(line(.here("squire.yaml"), true) == "squire login --session s.json --email")
         #expect(line(.named("-c"), true) == "squire login --config=-c --session s.json --email")
-        let both = CommandLines(.nowhere, .init(), loginOptions: ["--email"], otherLogin: ["--refresh-token", "-"])
-        #expect(both.login == "squire login --email (or --refresh-token -)")
+        let both = CommandLines(.nowhere, .init(), loginOptions: ["--refresh-token", "-"], otherLogin: ["--email"])
+        #expect(both.login == "squire login --refresh-token - (or --email)")
     }
 
     @Test(arguments: ["\u{1B}[31m", "\u{9B}31m", "a\u{202E}b", "a\u{2028}b", "\r", "\u{7F}"])

@@ -57,6 +57,10 @@ import Testing
         ("exec ls -l", #"the command stands behind --: did you mean "squire exec -- ls"?"#),
         ("exec --env X ls", #"the command stands behind --: did you mean "squire exec … -- ls"?"#),
         ("exec --allow-missing ls", #"the command stands behind --: did you mean "squire exec … -- ls"?"#),
+        (
+            "stop",
+            #"there is no command "stop": a squire ends with Ctrl-C, or with SIGTERM: kill PID, which squire status tells"#
+        ),
         ("--verison", #"there is no option --verison: did you mean "squire --version"?"#),
         ("run -p", "there is no -p: where to listen is --listen, as in: squire run --listen 8080"),
     ]) func whatIsMeant(_ line: String, _ said: String) {

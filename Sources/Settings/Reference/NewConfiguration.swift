@@ -110,6 +110,7 @@ public struct NewConfiguration: Sendable {
         add("# Otherwise uncomment one of them, and fill it in.")
         add("#session: none", "no token: the headers above, such as a key, are all that the API wants")
         add("#session: {refresh: {path: /refresh, token: /token}, sign-in: [POST /login]}", "requests of the API")
+        add("# (with a refresh token: refresh.refresh-token; tokens refused otherwise than with 401: rejected)")
         add("#session: {oauth: {issuer: \(Self.exampleIssuer), client-id: my-tool}}", "a person, in a browser")
         add("#session:", "a program, as its own OAuth client")
         add("#  oauth: {token-endpoint: \(Self.exampleIssuer)/token, grant: client-credentials, client-id: my-tool,")

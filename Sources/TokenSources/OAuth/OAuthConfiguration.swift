@@ -225,6 +225,11 @@ public struct OAuthConfiguration: Equatable, Sendable {
         tokenEndpoint?.origin ?? issuer.flatMap { try? EndpointURL($0) }?.origin
     }
 
+    /// Whether `squire login` can ask a person, or needs to ask nobody: otherwise a refresh token is given to it.
+    public var asksPerson: Bool {
+        !grant.spends || issuer != nil || authorizationEndpoint != nil || deviceEndpoint != nil
+    }
+
     /// The value that `scope` lacks for a refresh token; nil if it lacks none, or if that is unknown.
     public var missingScope: String? {
         guard grant.spends, let word = offlineScope else { return nil }

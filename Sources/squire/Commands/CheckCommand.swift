@@ -11,7 +11,7 @@ struct CheckCommand: ParsableCommand {
         abstract: "Validate and explain the configuration; with --online also test the connection to the API.",
         discussion: """
             Each line has a verdict (ok, --, warn, fail), its subject, what was found, and what to do next. All lines \
-            are on standard output.
+            are on standard output; what is wrong in the configuration itself is on standard error.
 
             --online tests DNS, connection, proxy, TLS, clock, API and session, in this order. The API is asked about \
             the session only for session.probe (session: {probe: GET /api/me}); the session is neither refreshed nor \

@@ -19,7 +19,12 @@ struct OAuthCheck {
     func lines() -> [CheckLine] {
         do throws(EndpointFailure) {
             let (url, status) = try source.endpoint.look()
-            var lines = [CheckLine.ok("token endpoint", "\(url) answers (status \(status) to GET)")]
+            let answers = "\(url) answers (status \(status) to GET)"
+            var lines = [
+                status == 404
+                    ? CheckLine.warn("token endpoint", "\(answers): is session.oauth.token-endpoint right?")
+                    : CheckLine.ok("token endpoint", answers)
+            ]
             if let skew = source.endpoint.clockSkew, abs(skew) >= Self.tolerance {
                 let words = "\(Quantity.words(seconds: abs(skew))) \(skew > 0 ? "behind" : "ahead of")"
                 lines.append(.warn("clock", "this machine's is \(words) the authorization server's"))

@@ -21,9 +21,16 @@ extension RunningProxy {
     /// The state of the session's sharing; nil if it is not shared.
     var shared: SharedStatus? { status["session"]?["shared"].flatMap(SharedStatus.init) }
 
-    /// Prints the status of a running Squire; returns false if there is none. Throws the exit code of `squire status`.
+    /// Prints the status of a running Squire; returns false if there is none. Throws the exit code of
+    /// `squire status`, or which ones to choose from.
     static func showAny(json: Bool) throws -> Bool {
-        guard let proxy = try? findAny() else { return false }
+        let proxy: RunningProxy
+        do throws(NotFound) {
+            proxy = try findAny()
+        } catch {
+            guard error.isAmbiguous else { return false }
+            throw ExitFailure.usage("squire: \(error.reason)")
+        }
         try proxy.show(json: json)
         return true
     }

@@ -26,6 +26,8 @@ struct RunningProxy: Sendable {
     /// Why no proxy was found, for people.
     struct NotFound: Error {
         var reason: String
+        /// Several run, and none is meant more than the others.
+        var isAmbiguous = false
     }
 
     /// The inspector's default address, and how many ports further it looks for a free one.
@@ -78,10 +80,11 @@ struct RunningProxy: Sendable {
         let all = answers.compactMap { if case .found(let proxy) = $0.latch.wait() { proxy } else { nil } }
         if let proxy = all.first(where: { $0.configuration == nil }) { return proxy }
         if let proxy = all.first, all.count == 1 { return proxy }
+        guard !all.isEmpty else { throw NotFound(reason: "no Squire answers on the inspector's default ports") }
+        let names = all.compactMap { $0.configuration.map(ControlCharacters.escaped) }.joined(separator: ", ")
         throw NotFound(
-            reason: all.isEmpty
-                ? "no Squire answers on the inspector's default ports"
-                : "\(all.count) Squires run, each with a configuration of its own: name one with --config"
+            reason: "\(all.count) Squires run, each with a configuration of its own: name one with --config: \(names)",
+            isAmbiguous: true
         )
     }
 

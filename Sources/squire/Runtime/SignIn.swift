@@ -21,8 +21,8 @@ struct SignIn {
 
     enum Outcome {
         case signedIn(TokenSet)
-        /// The address or the secret is wrong.
-        case refused(status: Int)
+        /// The address or the secret is wrong, or the API expects another form.
+        case refused(status: Int, request: String)
     }
 
     /// Nil if no sign-in is configured.
@@ -57,7 +57,10 @@ struct SignIn {
                 [.init("email", .string(email)), .init("password", .string(password))]
             }
         let response = try send(path, body, "does not sign in")
-        guard (200..<300).contains(response.status) else { return .refused(status: response.status) }
+        guard (200..<300).contains(response.status) else {
+            let names = body.map(\.name).joined(separator: " and ")
+            return .refused(status: response.status, request: "POST \(path) with \(names)")
+        }
         let finder = TokenFinder(configuration.session.refresh)
         guard let tokens = finder.find(in: response.body, date: response["Date"], wall: SystemClock().wall()),
             tokens.accessToken.isJWT || !configuration.session.tokensAreJWTs

@@ -37,14 +37,14 @@ struct SignInDialogue {
         var round = 0
         while true {
             round += 1
-            let status: Int
+            let (status, request): (Int, String)
             // The code and its token can be used once, so that signals wait until the caller has saved the token.
             SignalHold.begin(waitsElsewhere: false)
             switch try signIn.signIn(email, secret) {
             case .signedIn(let tokens):
                 try refuseOther(tokens, former, secret)
                 return tokens
-            case .refused(let refusal): status = refusal
+            case .refused(let refusal, let what): (status, request) = (refusal, what)
             }
             SignalHold.end()
             let what =
@@ -54,7 +54,8 @@ struct SignInDialogue {
                 }
             guard Output.isAtTerminal, round < Self.tries else {
                 throw ExitFailure.loginNeeded(
-                    "squire: the API refuses this sign-in (status \(status)): check the address and the \(what)"
+                    "squire: the API refuses this sign-in (status \(status)): check the address and the \(what). \(request) "
+                        + "was sent; an API that wants another form is signed in to by hand: squire login --help"
                 )
             }
             Output.error("That \(what) is not accepted (status \(status)). Try again.")

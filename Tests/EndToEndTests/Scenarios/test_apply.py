@@ -192,7 +192,7 @@ class SignIns(Scenario):
         self.assertEqual(upstream.requests[-1].token, "first")
         # Who has a password has no refresh token, perhaps.
         self.command("logout", "--local", "--config", process.config)
-        self.assertIn("--email (or --refresh-token -)", self.command("status", "--config", process.config, code=77).stdout)
+        self.assertIn("--refresh-token - (or --email)", self.command("status", "--config", process.config, code=77).stdout)
         self.assertIn("say --email ADDRESS, --refresh-token -, --token - --refresh-token -, or --token -",
                       self.command("login", "--config", process.config, code=64).stderr)
         self.assertRegex(self.command("check", "--config", process.config).stdout, r"warn\s+sign-in")
