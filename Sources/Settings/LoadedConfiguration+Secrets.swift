@@ -8,7 +8,19 @@ extension LoadedConfiguration {
     /// running command and the reading. Subcommands that only inspect the configuration do not call it. A file that was
     /// found without being named must have been allowed before.
     public mutating func readSecrets(until stop: StopSignal? = nil) throws(ConfigurationError) {
-        var reading = SecretReading(secretReader, source: path ?? "squire", lines: secretLines, stop: stop)
+        let issues = readSecrets(.all(until: stop))
+        guard issues.isEmpty else { throw ConfigurationError(issues) }
+    }
+
+    /// What is wrong with the secrets, as far as that can be found without an effect: no command runs. A file that was
+    /// found without being named must have been allowed before.
+    public func secretIssues() -> [ConfigurationError.Issue] {
+        var copy = self
+        return copy.readSecrets(.withoutEffect)
+    }
+
+    private mutating func readSecrets(_ extent: SecretReading.Extent) -> [ConfigurationError.Issue] {
+        var reading = SecretReading(secretReader, source: path ?? "squire", lines: secretLines, extent)
         reading.read(&configuration.headers, "headers")
         switch configuration.session.source {
         case .recipe(var recipe):
@@ -36,7 +48,7 @@ extension LoadedConfiguration {
             etcd.user = user
             configuration.session.shared?.engine = .etcd(etcd)
         }
-        guard reading.issues.isEmpty else { throw ConfigurationError(reading.issues) }
+        return reading.issues
     }
 }
 
@@ -46,16 +58,22 @@ private struct SecretReading {
     private let source: String
     /// The line of each key.
     private let lines: [String: Int]
-    private let stop: StopSignal?
+    private let extent: Extent
     /// The results so far: a command runs once, however often it is referred to.
-    private var known: [(reference: SecretReference, result: Result<String, SecretProblem>)] = []
+    private var known: [(reference: SecretReference, result: Result<String, SecretProblem>?)] = []
     private(set) var issues: [ConfigurationError.Issue] = []
 
-    init(_ reader: SecretReader, source: String, lines: [String: Int], stop: StopSignal?) {
+    enum Extent {
+        /// Whatever that takes; the signal ends it.
+        case all(until: StopSignal?)
+        case withoutEffect
+    }
+
+    init(_ reader: SecretReader, source: String, lines: [String: Int], _ extent: Extent) {
         self.reader = reader
         self.source = source
         self.lines = lines
-        self.stop = stop
+        self.extent = extent
     }
 
     mutating func read(_ rules: inout [HeaderRule], _ section: String) {
@@ -70,19 +88,25 @@ private struct SecretReading {
         }
     }
 
-    /// Nil if there is an issue.
+    /// Nil if there is an issue, or it was not read.
     mutating func read(_ reference: SecretReference, _ key: String) -> String? {
-        let result: Result<String, SecretProblem>
+        let result: Result<String, SecretProblem>?
         if let one = known.first(where: { $0.reference == reference }) {
             result = one.result
         } else {
-            result = reader.read(reference, stop: stop)
+            result =
+                switch extent {
+                case .all(let stop): reader.read(reference, stop: stop)
+                case .withoutEffect: reader.peek(reference)
+                }
             known.append((reference, result))
         }
         switch result {
-        case .success(let text): return text
-        case .failure(.configuration(let text)): add(key, text)
-        case .failure(.passing(let text)): add(key, text, mayPass: true)
+        case .success(let text)?: return text
+        case .failure(.configuration(let text))?: add(key, text)
+        case .failure(.passing(let text))?: add(key, text, mayPass: true)
+        case nil:
+            if let problem = reader.commandProblem(reference) { add(key, "cannot be read: \(problem)", mayPass: true) }
         }
         return nil
     }

@@ -35,6 +35,27 @@ public struct SecretReader: Equatable, Sendable, CustomReflectable {
         }
     }
 
+    /// Reads a secret if that has no effect: runs no command, and reads nothing that could be read only once. Nil if it was
+    /// not read for that reason.
+    public func peek(_ reference: SecretReference) -> Result<String, SecretProblem>? {
+        switch reference {
+        case .plain, .environment: read(reference)
+        case .file(let path): Self.isRegular(path) ? read(reference) : nil
+        case .command: nil
+        }
+    }
+
+    private static func isRegular(_ path: String) -> Bool {
+        var information = stat()
+        return unsafe stat(path, &information) == 0 && information.st_mode & S_IFMT == S_IFREG
+    }
+
+    /// Why the secret's command cannot be started, as a sentence; nil if there is none, or no known problem.
+    public func commandProblem(_ reference: SecretReference) -> String? {
+        guard case .command(let arguments) = reference, let name = arguments.first else { return nil }
+        return ExecConfiguration.problem(of: name, in: directory, path: environment["PATH"] ?? "/usr/bin:/bin")
+    }
+
     /// Why the secret cannot be read, as far as that is known without running a command; nil if there is no known
     /// problem.
     public func problem(_ reference: SecretReference) -> SecretProblem? {

@@ -4,11 +4,16 @@ import Platform
 extension ExecConfiguration {
     /// Why the command cannot be started, as a sentence; nil if there is no known problem. `path` is the value of PATH.
     public func problem(path: String) -> String? {
+        Self.problem(of: name, in: directory, path: path)
+    }
+
+    /// The same of the program `name`, which runs in `directory`.
+    static func problem(of name: String, in directory: String, path: String) -> String? {
         if name.contains("/") {
             let file = name.hasPrefix("/") ? name : "\(directory)/\(name)"
-            return Self.canRun(file) ? nil : "the command \(name) is not there, or cannot be run"
+            return canRun(file) ? nil : "the command \(name) is not there, or cannot be run"
         }
-        let isFound = path.split(separator: ":").contains { Self.canRun("\($0)/\(name)") }
+        let isFound = path.split(separator: ":").contains { canRun("\($0)/\(name)") }
         return isFound ? nil : "the command \(name) is in no directory of PATH"
     }
 

@@ -43,6 +43,8 @@ struct CheckCommand: ParsableCommand {
         output.show(ConfigurationMeaning(loaded.configuration).lines)
         // Opening the session file corrects its mode, so that the exposure must be shown first.
         output.show(loaded.exposures.map { .warn("secrets", $0) })
+        // With --online they have been read.
+        if !online, options.isAllowed(loaded) { output.show(Self.lines(loaded.secretIssues())) }
         let session = SessionCheck(loaded)
         output.show(session.sourceLines())
         output.show(session.sharedLines())
@@ -69,6 +71,14 @@ struct CheckCommand: ParsableCommand {
             }
         }
         if let fault = output.fault { throw ExitCode(fault.rawValue) }
+    }
+
+    /// What may be better by the time it is used is no failure yet.
+    private static func lines(_ issues: [ConfigurationError.Issue]) -> [CheckLine] {
+        issues.map { issue in
+            let text = issue.line.map { "line \($0): \(issue.message)" } ?? issue.message
+            return issue.mayPass ? .warn("secrets", text) : CheckLine(.fail(.misconfigured), "secrets", text)
+        }
     }
 }
 

@@ -63,6 +63,9 @@ struct ConfigOption: ParsableArguments {
             && ConfigurationLoader(environment: Environment.all).discover() == .nowhere
     }
 
+    /// Whether the file was named, or allowed before.
+    func isAllowed(_ loaded: LoadedConfiguration) -> Bool { Loading.loader(overrides).distrust(loaded) == nil }
+
     func load(_ use: Loading.Use = .act) throws -> LoadedConfiguration {
         try Loading.load(file.path, overrides, use)
     }

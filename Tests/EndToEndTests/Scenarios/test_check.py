@@ -541,6 +541,16 @@ class Meanings(CheckScenario):
         for secret in ("hidden", *HEADERS.values()):
             self.assertNotIn(secret, self.text)
 
+    def test_secrets_that_run_would_refuse(self):
+        """Read as far as that has no effect: no command runs."""
+        path = self.directory / "secrets.yaml"
+        path.write_text("upstream: https://api.test\nsession: none\nheaders:\n  X-A: {env: SECRET_A}\n  X-B: {exec: [no-such-command, b]}\n")
+        result = self.command("check", "--config", str(path), env={"SECRET_A": "hush\nhush"}, code=78)
+        self.assertRegex(result.stdout, r"fail +secrets +line 4: headers.X-A .*line break")
+        self.assertRegex(result.stdout, r"warn +secrets +line 5: headers.X-B .*no-such-command is in no directory of PATH")
+        self.assertNotIn("hush", result.stdout + result.stderr)
+        self.command("check", "--config", str(path), env={"SECRET_A": "hush"})
+
     def test_a_session_file_that_cannot_be_used(self):
         os.mkfifo(self.session_file)
         for online in (False, True):
