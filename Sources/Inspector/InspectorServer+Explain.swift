@@ -78,7 +78,7 @@ struct ShownExplanation {
 
     func json(_ explanation: Explanation) -> JSONValue {
         switch explanation.access {
-        case .refused(let problem):
+        case .refused(let problem), .malformed(let problem):
             return .object([
                 .init(
                     "access",

@@ -67,7 +67,7 @@ import Testing
     private static func word(_ access: Explanation.Access?) -> String {
         switch access {
         case nil: "no request"
-        case .refused(let problem): problem.code.rawValue
+        case .refused(let problem), .malformed(let problem): problem.code.rawValue
         case .answered: "answered"
         case .allowed: "allowed"
         }

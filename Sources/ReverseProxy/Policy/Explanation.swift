@@ -20,6 +20,8 @@ public struct Explanation: Sendable {
 
     public enum Access: Sendable {
         case refused(Problem)
+        /// Squire refuses it, too: it is no request at all.
+        case malformed(Problem)
         /// Squire answers by itself, for the reason that follows the colon of such a sentence.
         case answered(String)
         case allowed(Forwarding)
@@ -111,7 +113,8 @@ public struct Explanation: Sendable {
         var head = RequestHead()
         switch parser.parse(input.octets.span, into: &head) {
         case .failed(let error):
-            access = .refused(Problem(error))
+            let problem = Problem(error)
+            access = problem.status == 400 ? .malformed(problem) : .refused(problem)
             return
         case .incomplete: return nil
         case .complete: break

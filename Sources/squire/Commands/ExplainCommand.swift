@@ -9,7 +9,7 @@ struct ExplainCommand: ParsableCommand {
         abstract: "Show what would be sent for a request, without sending it.",
         discussion: """
             Takes the options of squire run as well, and shows what would be sent with them. Exits with 1 if Squire \
-            itself would refuse the request.
+            itself would refuse the request, and with 64 if METHOD and TARGET are none.
 
               squire explain GET /api/venues
               squire explain POST /api/orders -H 'Authorization: Bearer mine'
@@ -40,22 +40,34 @@ struct ExplainCommand: ParsableCommand {
 
     func run() throws {
         let loaded = try Loading.load(config.path, options.overrides, .look)
-        let request = Explanation.Request(method: method, target: target, fields: fields)
-        let explanation = try Explanation(
-            request,
-            loaded.configuration,
-            applySource: loaded.applySource,
-            hasKey: false,
-            status: { try SessionAccess(loaded, .look).session.status }
-        )
-        switch explanation?.access {
-        case nil: throw ExitFailure.malformed("squire: that is not a request: squire explain GET /api/venues")
-        case .refused(let problem)?: throw refuse(problem)
+        switch try access(loaded, fields) {
+        case nil: throw ExitFailure.usage("squire: that is not a request: squire explain GET /api/venues")
+        case .refused(let problem)?:
+            refuse(problem)
+            throw ExitCode(1)
+        case .malformed(let problem)?:
+            refuse(problem)
+            // The two words are no request, whatever the fields are.
+            if case .malformed? = try access(loaded, []) { throw ExitCode(ExitReason.usage.rawValue) }
+            throw ExitCode(1)
         case .answered(let reason)?: Output.labelled("access      answered by Squire: \(reason)")
         case .allowed(let forwarding)?:
             show(forwarding)
             if let hint = RequestWords.doubt(method: method) { Output.say("\n\(hint)") }
         }
+    }
+
+    private func access(
+        _ loaded: LoadedConfiguration,
+        _ fields: [(name: String, value: String)]
+    ) throws -> Explanation.Access? {
+        try Explanation(
+            Explanation.Request(method: method, target: target, fields: fields),
+            loaded.configuration,
+            applySource: loaded.applySource,
+            hasKey: false,
+            status: { try SessionAccess(loaded, .look).session.status }
+        )?.access
     }
 
     /// The fields of `-H`: a line without a colon was refused.
@@ -67,13 +79,12 @@ struct ExplainCommand: ParsableCommand {
         }
     }
 
-    /// Prints the refusal, and returns the exit code.
-    private func refuse(_ problem: Problem) -> ExitCode {
+    /// Prints the refusal.
+    private func refuse(_ problem: Problem) {
         Output.labelled("access      refused: \(problem.status) \(problem.code.rawValue): \(problem.detail)")
         if problem.status == 400, let hint = RequestWords.advice(method: method, target: target) {
             Output.labelled("            \(hint)")
         }
-        return ExitCode(1)
     }
 
     private func show(_ forwarding: Explanation.Forwarding) {

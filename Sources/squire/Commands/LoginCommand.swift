@@ -87,6 +87,7 @@ struct LoginCommand: ParsableCommand {
         if ways > 1 {
             throw ValidationError("say one of --token -, --refresh-token -, --email ADDRESS, --browser and --device")
         }
+        if code?.allSatisfy(\.isWhitespace) == true { throw ValidationError("--code is empty") }
         if code != nil, password != nil { throw ValidationError("say either --code or --password") }
         if let email, !email.isEmpty, !SignInDialogue.isAddress(email) {
             throw ValidationError("--email takes an address such as john.doe@example.com")

@@ -606,10 +606,12 @@ class Explanations(Scenario):
         self.explain("GET", "/x", "--header", "Authorization: x", code=78)
 
     def test_what_squire_itself_would_refuse(self):
-        for arguments, words in ((("GET", "api/venues"), ("refused: 400", "a leading / is missing: squire explain GET /api/venues\n")), (("GET", "a b"), ("refused: 400",)),
-                                 (("CONNECT", "api.test:443"), ("refused: 405",)), (("GET", "/x", "-H", "Host: evil.test"), ("refused: 421",)),
-                                 (("GET", "/x", "-H", "Origin: https://evil.test"), ("refused: 403",))):
-            text = self.explain(*arguments, code=1)
+        for arguments, words, code in ((("GET", "api/venues"), ("refused: 400", "a leading / is missing: squire explain GET /api/venues\n"), 64),
+                                       (("GET", "a b"), ("refused: 400",), 64), (("G(T", "/"), ("refused: 400",), 64),
+                                       (("GET", "/x", "-H", "a b: c"), ("refused: 400",), 1),
+                                       (("CONNECT", "api.test:443"), ("refused: 405",), 1), (("GET", "/x", "-H", "Host: evil.test"), ("refused: 421",), 1),
+                                       (("GET", "/x", "-H", "Origin: https://evil.test"), ("refused: 403",), 1)):
+            text = self.explain(*arguments, code=code)
             for word in words:
                 self.assertIn(word, text)
             self.assertEqual("leading" in text, len(words) > 1, text)

@@ -232,6 +232,7 @@ class Sessions(Scenario):
         self.assertEqual(json.loads(self.command("status", "--json", "--config", config).stdout)["state"], "none")
         self.command("token", "--config", config, code=77)
         self.command("login", "--config", config, "--email", "john.doe@example.com", "--code", "9999", code=77)
+        self.assertIn("--code is empty", self.command("login", "--config", config, "--email", "john.doe@example.com", "--code", "", code=64).stderr)
         self.command("login", "--config", config, "--email", "john.doe@example.com", "--password", "-", input="wrong\n", code=77)
         self.command("login", "--config", config, "--email", "john.doe@example.com", "--password", "-", input="playground\n")
         status = json.loads(self.command("status", "--json", "--config", config).stdout)
