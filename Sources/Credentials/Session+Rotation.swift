@@ -279,10 +279,12 @@ extension Session {
         "The answer to the refresh of \(UTCTime.text(lost.at)) was lost (\(lost.reason))"
     }
 
-    /// Keeps a response that is unreadable or cut for a person. Returns the reason, including its location.
+    /// Keeps a response that is unreadable or cut for a person. Returns the reason, and where it is or why it is not kept.
     private func keepAnswer(_ response: [UInt8]?, _ reason: String) -> String {
-        guard let response, !response.isEmpty, let file, file.keepAnswer(response) else { return reason }
-        return "\(reason); the part that arrived is kept in \(file.answerPath)"
+        guard let response, !response.isEmpty, let file else { return reason }
+        if file.keepAnswer(response) { return "\(reason); the part that arrived is kept in \(file.answerPath)" }
+        let why = file.unsaved == nil ? "cannot take it" : "has a session that could not be saved"
+        return "\(reason); the part that arrived is not kept, because \(file.answerPath) \(why)"
     }
 }
 

@@ -18,14 +18,22 @@ private struct OneAnswer: TokenSource {
     }
 }
 
+/// The answer is cut each time.
+private struct LostAnswer: TokenSource {
+    let spends = true
+    let startsAlone = false
+
+    func get(_ held: HeldTokens) -> TokenOutcome { .lost(reason: "cut", response: Array("part of it".utf8)) }
+}
+
 /// Somebody removes the lock file, or what lies beside the session file, while it is being replaced.
 @Suite struct SessionFileLockTests {
     private let file = SessionFile(path: TestDirectory.make() + "/s.json")
 
-    private func save(_ name: String) throws -> SessionRecord {
+    private func save(_ name: String, in path: String? = nil) throws -> SessionRecord {
         var record = SessionRecord()
         record.put(TokenSet(accessToken: try #require(Token(name))), .given, now: 1_000_000)
-        try file.save(record)
+        try (path.map(SessionFile.init) ?? file).save(record)
         return record
     }
 
@@ -141,6 +149,23 @@ private struct OneAnswer: TokenSource {
             return false
         }
         #expect(again == version && file.previous()?.token == former.token)
+    }
+
+    /// The part of an answer that arrived is not lost without a word.
+    @Test func partThatIsNotKeptIsTold() throws {
+        let record = try save("old")
+        #expect(file.keepUnsaved(record))
+        let (file, told) = (file, Guarded<[String]>([]))
+        let session = try Session(file: file, source: LostAnswer()) { event in
+            if case .refreshFailed(_, let reason, _) = event { told.with { $0.append(reason) } }
+        }
+        // It is the file's own session: taking the lock removed it.
+        let other = try save("other", in: file.path + ".other")
+        #expect(!file.hasAnswer && file.keepUnsaved(other))
+        _ = Latch.awaiting { session.refreshNow(cause: .manual, deliver: $0) }
+        #expect(told.with { $0.last?.contains("is not kept, because \(file.answerPath) has a session") } == true)
+        #expect(told.with { $0.last?.contains("part of it") } == false && file.unsaved?.token == Token("other"))
+        #expect(session.end(timeout: .seconds(10)) == nil)
     }
 
     @Test func answersAreKeptBesideEachOther() throws {
