@@ -22,6 +22,8 @@ enum Persistence: Sendable {
         /// The version of that file, if it was read.
         var seen: SessionFile.Version?
         var reason: String
+        /// The file beside it that has the record, complete; nil if none is known to.
+        var keptIn: String?
         /// How often saving was tried.
         var tries = 0
         /// On `CredentialClock.elapsed()`. Also identifies the timer: one that finds another time here is stale.

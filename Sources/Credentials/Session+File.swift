@@ -22,14 +22,17 @@ extension Session {
     /// Blocking variant. Waiters are resumed if the file holds a newer token.
     func recheckNow() {
         guard let file else { return }
-        let before = snapshot.persistence.version
+        let before = snapshot
         let event = saving.withLock { readAgain(file) }
         let now = snapshot
         // Without waiting, because the caller may hold the lock itself. The next save binds the record, too.
-        if now.persistence.version != before { _ = bindNow(now.record, in: file, waitLimit: .zero) }
-        guard let event else { return }
-        emit(event)
-        if case .adopted = event { resumeWaiters() }
+        if now.persistence.version != before.persistence.version { _ = bindNow(now.record, in: file, waitLimit: .zero) }
+        switch event {
+        case nil: return
+        case .notSaved(let reason)?: reportUnsaved(reason)
+        case let event?: emit(event)
+        }
+        if now.machine.generation != before.machine.generation { resumeWaiters() }
     }
 
     /// Gives a token that somebody else brought to those who wait for a refresh.
@@ -56,6 +59,7 @@ extension Session {
             let before = snapshot.record
             let isForeign = foreign(loaded.record) != nil
             let isOld = update { state, _ in state.recognizes(loaded, isForeign: isForeign) }
+            if let reason = takeSuccessor(of: loaded, in: file) { return .notSaved(reason: reason) }
             let change = AdoptedChange(from: before, to: loaded.record)
             guard !isOld, publish(loaded.record, .saved(loaded.version), by: .file(change)) else { return nil }
             return .adopted(change, of: .process, generation: generation)
@@ -259,6 +263,8 @@ extension Session {
         else { return false }
         defer { extendLifetime(handle) }
         return saving.withLock {
+            // Taking the lock may have found another record, which could not be put in the file's place.
+            guard snapshot.persistence.unsaved == nil else { return false }
             // Another process may have bound it meanwhile, possibly to another API.
             guard let loaded = (try? file.load()) ?? nil else { return false }
             var bound = loaded.record
@@ -346,6 +352,7 @@ extension Session.State {
         // A file that was gone may reappear with the token that has died since.
         unsaved.replacing = unsaved.replacing ?? fingerprint
         unsaved.former = former ?? unsaved.former
+        unsaved.keptIn = nil
         unsaved.reason = reason
         return .unsaved(unsaved)
     }

@@ -102,6 +102,8 @@ extension Session {
                 let reason = "another process has held the lock of the session file for \(Self.lockWaitLimit)"
                 return failed(rotation, Failure(.unavailable, reason), into: .nothingPrepared)
             }
+            // Taking the lock may have found a token that could not be put in the file's place.
+            if snapshot.machine.generation != flight.replacing { return .adopted }
             if try isReplaced(old, in: file) { return adoptFile() }
             if let ending = try readBase(&rotation, from: file, source) { return ending }
             guard source.spends else {

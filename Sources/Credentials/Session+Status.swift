@@ -73,6 +73,7 @@ extension Session.State {
             retryIn: machine.backOffLeft(now: now.elapsed).map { Int($0 / CredentialState.second) + 1 },
             explanation: machine.explanation,
             unsaved: persistence.unsaved?.reason,
+            unsavedIn: persistence.unsaved?.keptIn,
             fileProblem: persistence.problem
         )
     }

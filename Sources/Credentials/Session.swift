@@ -85,8 +85,17 @@ public final class Session: Sendable {
     private func open(_ file: SessionFile, onlyLooks: Bool) throws(SessionFileError) {
         let hasRemains = file.hasLeftover || file.hasDraft || file.hasAnswer
         if !onlyLooks, hasRemains, let handle = (try? hold(file)) ?? nil { handle.unlock() }
-        guard let loaded = try file.load(forUse: !onlyLooks) else { return }
+        // Taking the lock may have found a record that could not be put in the file's place.
+        guard snapshot.persistence.unsaved == nil else { return }
+        let loaded = try file.load(forUse: !onlyLooks)
+        // Whether or not another process holds the lock.
+        if let reason = takeSuccessor(of: loaded, in: file) {
+            if !onlyLooks { reportUnsaved(reason) }
+            return
+        }
+        guard let loaded else { return }
         if !onlyLooks, bindNow(loaded.record, in: file, waitLimit: Self.bindingWaitLimit) { return }
+        guard snapshot.persistence.unsaved == nil else { return }
         publish(loaded.record, .saved(loaded.version), by: .opening)
     }
 

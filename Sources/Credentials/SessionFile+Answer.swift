@@ -49,15 +49,14 @@ extension SessionFile {
 
     /// Puts what `keepUnsaved` wrote in its place, durably, if it replaced the tokens in `current`, and removes it if
     /// `current` replaced it. True if it is in its place now. The lock must be held.
-    func takeUpUnsaved(_ current: SessionRecord?) -> Bool {
+    func takeUpUnsaved(_ current: SessionRecord?) throws(SessionFileError) -> Bool {
         guard let unsaved, let current else { return false }
         if current.hasReplaced(unsaved) || current.held == unsaved.held { removeAnswer() }
-        // Of another login, or of a session that machines share since, a person decides.
-        guard unsaved.hasReplaced(current), unsaved.lineage == current.lineage,
-            (unsaved.document["shared"] == nil) == (current.document["shared"] == nil),
-            (try? proveReplaceable()) != nil, unsafe rename(answerPath, path) == 0
-        else { return false }
-        return (try? synchronizeDirectory()) != nil
+        guard unsaved.isTakenUp(for: current) else { return false }
+        try proveReplaceable()
+        guard unsafe rename(answerPath, path) == 0 else { throw SessionFileError("write", path) }
+        try synchronizeDirectory()
+        return true
     }
 
     /// What a person can do with a session that `keepUnsaved` wrote; nil if there is none.

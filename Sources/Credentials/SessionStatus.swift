@@ -55,6 +55,8 @@ public struct SessionStatus: Sendable {
     public var explanation: String?
     /// Why the token is in use but not on disk.
     public var unsaved: String?
+    /// The file beside the session file that has that token; nil if none is known to.
+    public var unsavedIn: String?
     /// Why the session file cannot be read.
     public var fileProblem: String?
     /// The upstream that the token in the file belongs to, if it is another one: the token is not sent.
@@ -139,6 +141,10 @@ public struct SessionStatus: Sendable {
         if let foreignSource, !startsAlone {
             return "The session in the file was made by \(foreignSource), and is not used with this configuration. "
                 + "Run: \(login)"
+        }
+        if let unsaved, let unsavedIn {
+            return "The token in use is kept in \(unsavedIn), because it could not be put into the session file "
+                + "(\(unsaved)). It is put there by itself once that is possible; until then no token can be refreshed."
         }
         if let unsaved {
             return "The token is in use but not saved (\(unsaved)): free some space or restore the permissions; "

@@ -86,9 +86,9 @@ struct SessionPlaces {
 
     // MARK: Looking
 
-    /// The record in a file; nil if it cannot be read.
+    /// The record of a file's session; nil if it cannot be read.
     static func record(_ file: String) -> SessionRecord? {
-        (try? SessionFile(path: file).load())?.record
+        (try? SessionFile(path: file).session()) ?? nil
     }
 
     /// Why the standard file belongs to another configuration, through a hash collision or a copy; nil if it does not.
@@ -194,7 +194,7 @@ public struct SessionFiles {
         return names.sorted().compactMap { name in
             let file = "\(directory)/\(name)"
             do throws(SessionFileError) {
-                return try SessionFile(path: file).load().map { Entry(file: file, content: .session($0.record)) }
+                return try SessionFile(path: file).session().map { Entry(file: file, content: .session($0)) }
             } catch {
                 return Entry(file: file, content: .damaged(error.description))
             }

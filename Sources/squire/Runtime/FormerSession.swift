@@ -14,7 +14,7 @@ enum FormerSession: CustomStringConvertible {
     init(_ loaded: LoadedConfiguration) throws {
         let record: SessionRecord?
         do throws(SessionFileError) {
-            record = try SessionFile(path: loaded.sessionFile).load()?.record
+            record = try SessionFile(path: loaded.sessionFile).session()
         } catch {
             throw ExitFailure(error)
         }

@@ -20,6 +20,15 @@ struct RunningProxy: Sendable {
     /// Whether the session file contains the token in use.
     var hasSaved: Bool { status["session"]?["saved"]?.bool ?? true }
 
+    /// Whether it uses the token of `known`, which could not be saved, and knows of no rejection.
+    func holds(_ known: SessionStatus) -> Bool {
+        guard let session = status["session"], known.unsavedIn != nil, session["rejected"]?.bool == false else {
+            return false
+        }
+        return session["received_at"]?.integer == known.receivedAt && session["expires_at"]?.integer == known.expiresAt
+            && session["subject"]?.string == known.subject && session["issued_at"]?.integer == known.issuedAt
+    }
+
     /// Whether a machine is refreshing the token in use, as far as the engine shows.
     var isBeingRefreshed: Bool { status["session"]?["shared"].flatMap(SharedStatus.init)?.isBeingRefreshed ?? false }
 

@@ -98,10 +98,10 @@ struct SessionAccess {
     /// The session that the last `adopt` replaced.
     var replaced: ReplacedSession? { reports.with { $0.replaced } }
 
-    /// The record in the file. Nil if there is none; throws if its tokens must not be sent to this API. A single read,
+    /// The record of the session, wherever it lies. Nil if there is none; throws if its tokens must not be sent to this API. A single read,
     /// so that the checked record and the used one cannot differ.
     func record() throws -> SessionRecord? {
-        guard loaded.configuration.session.source.isKept, let record = try? file.load()?.record, !record.isEmpty else {
+        guard loaded.configuration.session.source.isKept, let record = try? file.session(), !record.isEmpty else {
             return nil
         }
         if let other = record.foreignOrigin(to: loaded.binding) {
@@ -116,7 +116,8 @@ struct SessionAccess {
     /// The current token, perhaps expired. Obtains a first one if that needs no login.
     func token() throws -> Token {
         let (running, isSilent) = waitForOthers()
-        if let running, !running.hasSaved {
+        // It may be the one that this process found beside the file.
+        if let running, !running.hasSaved, !running.holds(session.status) {
             throw ExitFailure.tryLater(
                 "squire: the Squire that runs here has a token that it could not save, and what \(file.path) holds is "
                     + "dead. Send requests through it meanwhile; squire status says what to mend"

@@ -632,6 +632,51 @@ class Running(Scenario):
         self.assertEqual(self.session_file.read_text(), former)
         self.assertEqual([path.name for path in self.directory.iterdir() if path.name.startswith(f".{self.session_file.name}")], [])
 
+    @unittest.skipUnless(subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode == 0, "only root can mount")
+    def test_a_token_beside_a_file_that_cannot_be_replaced_is_used(self):
+        """A process died, or ended, before it could put the new token in the file's place, and that is a mount."""
+        new = jwt(jti="new")
+        upstream = self.upstream(lambda r: token_reply(new) if "refresh" in r.target else reply(200 if r.token == new else 401))
+        config = self.config(upstream.url)
+        self.save_token(jwt(jti="old"), config)
+        former = self.session_file.read_text()
+        self.command("token", "--min-ttl", "23h", "--config", config)
+        successor = self.session_file.read_text()
+        self.session_file.write_text(former)
+
+        mounts = ("unshare", "-m", "sh", "-c", 'mount --bind "$0" "$0" && exec "$@"', str(self.session_file))
+
+        def mounted(*words, code=0):
+            result = subprocess.run([*mounts, SQUIRE, *words], capture_output=True, text=True, timeout=LIMIT, env=clean_environment(**self.env))
+            self.assertEqual(result.returncode, code, result.stderr)
+            return result
+        for name in (f".{self.session_file.name}.new", f"{self.session_file.name}.answer"):
+            beside = self.session_file.with_name(name)
+            # One that runs already learns of it when the API rejects what the file has.
+            running = Process("run", "--config", config, env=self.env, prefix=mounts).wait_for("proxy")
+            running.port = int(running.endpoints["proxy"].rsplit(":", 1)[1])
+            beside.write_text(successor)
+            beside.chmod(0o600)
+            self.assertEqual(self.fetch(running).status, 200)
+            self.assertEqual(mounted("token", "--config", config).stdout.strip(), new)
+            self.assertEqual(running.stop(), 73)
+            self.session_file.with_name(self.session_file.name + ".answer").unlink()
+            beside.write_text(successor)
+            beside.chmod(0o600)
+            told = mounted("token", "--config", config)
+            self.assertEqual(told.stdout.strip(), new)
+            self.assertIn(f"Device or resource busy; it is kept in {beside}", " ".join(told.stderr.split()))
+            self.assertIn(f"kept in {beside}", " ".join(mounted("status", "--config", config).stdout.split()))
+            mounted("exec", "--config", config, "--", "sh", "-c", 'exec curl -sf -o /dev/null "$SQUIRE_URL/x"')
+            self.assertEqual([r.token for r in upstream.requests if r.target == "/x"][-1], new)
+            self.assertEqual(self.session_file.read_text(), former)
+            # Once the file can be replaced, it has the token.
+            self.assertEqual(self.command("token", "--config", config).stdout.strip(), new)
+            self.assertEqual(json.loads(self.session_file.read_text())["token"], new)
+            self.assertFalse(beside.exists())
+            self.session_file.write_text(former)
+        self.assertEqual(sum("refresh" in r.target for r in upstream.requests), 1)
+
     def test_second_signal_leaves_at_once(self):
         block = threading.Event()
         self.addCleanup(block.set)

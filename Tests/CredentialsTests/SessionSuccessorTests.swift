@@ -1,0 +1,91 @@
+import Platform
+import TestFiles
+import Testing
+import Threads
+
+@testable import Credentials
+
+/// A session replaced the file's, lies beside it, and could not be put in its place: what the file has is dead.
+@Suite struct SessionSuccessorTests {
+    private let file = SessionFile(path: TestDirectory.make() + "/s.json")
+
+    enum Place: CaseIterable { case leftover, answer }
+
+    private func record(_ name: String, after former: SessionRecord = SessionRecord()) throws -> SessionRecord {
+        var record = former
+        let arrival = former.isEmpty ? SessionRecord.Arrival.signIn : .refresh
+        record.put(TokenSet(accessToken: try #require(Token(name))), arrival, now: 1_000_000)
+        return record
+    }
+
+    private func path(_ place: Place) -> String { place == .leftover ? file.temporaryPath : file.answerPath }
+
+    private func leave(_ record: SessionRecord, _ place: Place) {
+        #expect(PrivateFile.create(path(place), record.serialized()))
+    }
+
+    @Test(arguments: Place.allCases) func whoeverLooksSeesIt(_ place: Place) throws {
+        let old = try record("old")
+        try file.save(old)
+        leave(try record("new", after: old), place)
+        let session = try Session(file: file, source: nil, onlyLooks: true)
+        #expect(session.token == Token("new") && session.status.unsavedIn == path(place))
+        #expect(session.status.advice?.contains(path(place)) == true && !session.status.isReady)
+        #expect(try file.session()?.token == Token("new"))
+        // Looking changes nothing.
+        #expect(try file.load()?.record == old && PrivateFile.exists(path(place)))
+    }
+
+    /// Only the holder of the lock puts it in place; who uses it is told that it is not there.
+    @Test(arguments: Place.allCases) func itIsUsedBesideAnotherHolderOfTheLock(_ place: Place) throws {
+        let old = try record("old")
+        try file.save(old)
+        leave(try record("new", after: old), place)
+        guard let holder = try file.tryLock() else { return #expect(Bool(false)) }
+        let told = Guarded<[String]>([])
+        let session = try Session(file: file, source: nil) { event in
+            if case .notSaved(let reason) = event { told.with { $0.append(reason) } }
+        }
+        holder.unlock()
+        #expect(session.token == Token("new"))
+        #expect(told.with { $0.count == 1 && $0[0].contains(path(place)) })
+        session.recheckFile()
+        #expect(session.end(timeout: .seconds(10)) == nil)
+        #expect(try file.load()?.record.token == Token("new"))
+        #expect(session.status.unsaved == nil && !file.hasLeftover && !file.hasAnswer)
+    }
+
+    /// What a login or a logout brought since is not given up for it.
+    @Test(arguments: Place.allCases, [true, false]) func itComesForNoOther(_ place: Place, _ isLogout: Bool) throws {
+        let old = try record("old")
+        var later = try record("login", after: SessionRecord())
+        if isLogout { later.forgetToken() }
+        try file.save(later)
+        leave(try record("new", after: old), place)
+        let session = try Session(file: file, source: nil, onlyLooks: true)
+        #expect(session.token == later.token && session.status.unsaved == nil)
+        #expect(try file.session()?.token == later.token)
+        guard let holder = try file.tryLock() else { return #expect(Bool(false)) }
+        #expect(try Session(file: file, source: nil).token == later.token)
+        holder.unlock()
+    }
+
+    /// Somebody logs in while it is used from beside: that counts.
+    @Test func aLoginMeanwhileWins() throws {
+        let old = try record("old")
+        try file.save(old)
+        leave(try record("new", after: old), .answer)
+        guard let holder = try file.tryLock() else { return #expect(Bool(false)) }
+        let session = try Session(file: file, source: nil)
+        #expect(session.token == Token("new"))
+        let login = try record("login")
+        let other = SessionFile(path: file.directory + "/other")
+        try other.save(login)
+        #expect(unsafe rename(other.path, file.path) == 0)
+        holder.unlock()
+        session.recheckNow()
+        #expect(session.token == Token("login") && session.status.unsaved == nil)
+        #expect(session.end(timeout: .seconds(10)) == nil)
+        #expect(try file.load()?.record == login)
+    }
+}
