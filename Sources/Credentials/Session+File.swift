@@ -6,6 +6,9 @@ extension Session {
     /// How long a login or logout waits for another process's refresh: two tries of half a minute, and a margin.
     private static let changeWaitLimit = Duration.seconds(75)
 
+    /// When to look again at a file that is being written, in nanoseconds: it counts as damaged by then.
+    private static let writingPause: Int64 = 3_000_000_000
+
     /// Checks, on the session's thread, whether another process replaced the file, and adopts its token. One stat(2) if
     /// nothing changed.
     public func recheckFile() {
@@ -52,7 +55,7 @@ extension Session {
         let version = file.version()
         guard version != snapshot.persistence.version else { return nil }
         do throws(SessionFileError) {
-            guard let loaded = try file.load(forUse: true) else {
+            guard let loaded = try file.load(forUse: true, now: clock.now.wall) else {
                 if let delay = update({ $0.loseFile(now: $1) }) { tryAgain(file, after: delay) }
                 return nil
             }
@@ -64,8 +67,10 @@ extension Session {
             guard !isOld, publish(loaded.record, .saved(loaded.version), by: .file(change)) else { return nil }
             return .adopted(change, of: .process, generation: generation)
         } catch {
-            // Another process may be writing the file: the record in memory is as good as before.
-            let isNews = update { state, _ in state.cannotRead(version, error.description) }
+            // The record in memory is as good as before. What is incomplete is looked at again.
+            let isIncomplete = error.reason == .incomplete
+            let isNews = update { state, _ in state.cannotRead(isIncomplete ? nil : version, error.description) }
+            if isNews, isIncomplete { thread.executeLater(Self.writingPause) { [weak self] in self?.recheckNow() } }
             return isNews ? .fileUnreadable(reason: error.description) : nil
         }
     }
@@ -107,7 +112,7 @@ extension Session {
         do throws(SessionFileError) {
             var theirs: SessionFile.Loaded?
             let version = try file.save(before.record, keeping: unsaved.former) { () throws(SessionFileError) in
-                theirs = try file.load()
+                theirs = try file.load(now: clock.now.wall)
                 // The file has another token meanwhile, by hand or by a login: memory goes on, and nothing is
                 // overwritten.
                 if let theirs { try refuseForeign(theirs.record, file) }
@@ -201,7 +206,7 @@ extension Session {
         replacesForeign: Bool
     ) throws(SessionFileError) -> (record: SessionRecord, loaded: SessionFile.Loaded?) {
         // An unreadable file is never overwritten, not even by newer data.
-        let loaded = try file.load()
+        let loaded = try file.load(now: clock.now.wall)
         if let loaded, !replacesForeign { try refuseForeign(loaded.record, file) }
         let before = snapshot
         return (before.persistence.unsaved != nil ? before.record : loaded?.record ?? SessionRecord(), loaded)

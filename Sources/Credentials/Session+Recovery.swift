@@ -11,6 +11,7 @@ extension Session {
     ) throws(SessionFileError) -> SessionFile.LockHandle? {
         let tell = { [self] in emit(.waitsForFile(path: file.path, since: SessionFile.quietWait, limit: waitLimit)) }
         guard let handle = try file.lock(waitLimit: waitLimit, isOver: isOver, isLong: tell) else { return nil }
+        file.waitUntilWritten { clock.now.wall }
         recover(file)
         return handle
     }

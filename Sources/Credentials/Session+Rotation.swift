@@ -166,7 +166,7 @@ extension Session {
         let current = snapshot
         rotation.base = current.record
         // A record that could not be saved is newer than the file.
-        guard current.persistence.unsaved == nil, let loaded = try file.load() else { return nil }
+        guard current.persistence.unsaved == nil, let loaded = try file.load(now: clock.now.wall) else { return nil }
         let isForeign = foreign(loaded.record) != nil
         if !isForeign { rotation.base = loaded.record }
         if !isForeign, let pause = othersPause(loaded, before: current) { return pause }
@@ -193,7 +193,8 @@ extension Session {
     /// Whether the file differs from what is to be refreshed and from the dead token that could not be replaced:
     /// another process, or a person, has changed it.
     func isReplaced(_ old: HeldTokens, in file: SessionFile) throws(SessionFileError) -> Bool {
-        guard let loaded = try file.load(), foreign(loaded.record) == nil, loaded.record.held != old else {
+        guard let loaded = try file.load(now: clock.now.wall), foreign(loaded.record) == nil, loaded.record.held != old
+        else {
             return false
         }
         let known = snapshot

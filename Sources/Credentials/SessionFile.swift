@@ -50,7 +50,10 @@ public struct SessionFile: Sendable {
 
     /// Reads the file. Nil if there is none. Looking changes nothing. A file made by hand may be readable by others:
     /// reading it for use closes it to them, rather than refusing it.
-    public func load(forUse: Bool = false) throws(SessionFileError) -> Loaded? {
+    ///
+    /// With `now`, in seconds since 1970, a file that is cut counts as incomplete, not as damaged, while it was written a
+    /// moment ago.
+    public func load(forUse: Bool = false, now: Int? = nil) throws(SessionFileError) -> Loaded? {
         // A link is refused: replacing the file would replace the link, and leave a dead token at its target.
         let file: FileDescriptor
         do {
@@ -77,6 +80,10 @@ public struct SessionFile: Sendable {
             )
         }
         guard let record = SessionRecord(parsing: bytes) else {
+            let written = Version(information).seconds
+            if let now, now.subtracting(saturating: written).magnitude < Self.writingTime {
+                throw SessionFileError(incomplete: path)
+            }
             throw SessionFileError(
                 "\(path) is damaged: it is not a JSON object. Move it away and log in again",
                 isUnreadable: true
@@ -96,6 +103,34 @@ public struct SessionFile: Sendable {
         }
         return Loaded(record: record, version: Version(information))
     }
+
+    /// How long after its last change a cut file may still be being written, in seconds.
+    private static let writingTime = 2
+
+    /// Waits, for a second at most, while the file is cut and being written: a program such as cp(1), which takes no lock,
+    /// writes into it. `now` is the wall clock, in seconds since 1970. Returns at once otherwise. Blocks.
+    func waitUntilWritten(now: () -> Int) {
+        func isIncomplete() -> Bool {
+            do throws(SessionFileError) { _ = try load(now: now()) } catch { return error.reason == .incomplete }
+            return false
+        }
+        guard isIncomplete() else { return }
+        let deadline = MonotonicClock.now().adding(saturating: Duration.seconds(1).nanoseconds)
+        guard let events = DirectoryEvents(), events.watch(directory) != nil else {
+            while isIncomplete(), MonotonicClock.now() < deadline { MonotonicClock.pause(Self.lookInterval) }
+            return
+        }
+        // It may have been completed before the watch began.
+        while isIncomplete() {
+            let left = deadline.subtracting(saturating: MonotonicClock.now()) / 1_000_000
+            var polled = pollfd(fd: events.descriptor, events: Int16(POLLIN), revents: 0)
+            guard left > 0, unsafe poll(&polled, 1, Int32(left)) >= 0 || errno == EINTR else { return }
+            _ = events.read()
+        }
+    }
+
+    /// The interval between looks where the system reports no changes, in nanoseconds.
+    private static let lookInterval: Int64 = 5_000_000
 
     /// Checks an open session file: it must be a regular file of this user. The superuser may use anybody's.
     private func look(at file: borrowing FileDescriptor) throws(SessionFileError) -> stat {

@@ -7,6 +7,8 @@ public struct SessionFileError: Error, Equatable, Sendable, CustomStringConverti
         case system
         /// The file exists but is not a usable session file: somebody must move it away by hand.
         case unreadable
+        /// The file is cut, and somebody wrote to it a moment ago: the rest may still come.
+        case incomplete
         /// Something that is no directory stands in its directory's place: no session can be kept there.
         case noDirectory
         /// What a login brought could not be saved: it is in that file now; nil if it could not be written either.
@@ -20,7 +22,7 @@ public struct SessionFileError: Error, Equatable, Sendable, CustomStringConverti
     public var description: String
     public var reason = Reason.system
 
-    public var isUnreadable: Bool { reason == .unreadable }
+    public var isUnreadable: Bool { reason == .unreadable || reason == .incomplete }
 
     /// True if the file contains a session that is overwritten only on demand.
     public var isRefusal: Bool { reason == .foreign || reason == .otherCustomer }
@@ -36,6 +38,12 @@ public struct SessionFileError: Error, Equatable, Sendable, CustomStringConverti
     init(_ description: String, isUnreadable: Bool = false) {
         self.description = description
         reason = isUnreadable ? .unreadable : .system
+    }
+
+    /// The file at `path` is cut, and being written.
+    init(incomplete path: String) {
+        description = "\(path) is being written by another program, and not complete yet"
+        reason = .incomplete
     }
 
     init(_ error: SessionFileError, keptIn place: String?) {

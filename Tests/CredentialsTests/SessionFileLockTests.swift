@@ -193,7 +193,11 @@ private struct LostAnswer: TokenSource {
         _ = try save("old")
         let (file, fresh) = (file, try #require(Token("new")))
         if !hasPlace { #expect(unsafe mkdir(file.answerPath, 0o700) == 0) }
-        let source = OneAnswer(token: fresh) { unsafe truncate(file.path, 0) }
+        // Long ago, so that nobody waits for the rest.
+        let source = OneAnswer(token: fresh) {
+            unsafe truncate(file.path, 0)
+            unsafe utimensat(AT_FDCWD, file.path, [timespec(), timespec()], 0)
+        }
         let session = try Session(file: file, source: source)
         _ = Latch.awaiting { session.refreshNow(cause: .manual, deliver: $0) }
         #expect(session.end(timeout: .seconds(60)) == nil)

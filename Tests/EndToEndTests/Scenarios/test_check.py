@@ -558,6 +558,7 @@ class Meanings(CheckScenario):
             self.assertEqual((line[0], "not a regular file" in line[1]), ("fail", True))
         self.session_file.unlink()
         self.session_file.write_text("{broken")
+        os.utime(self.session_file, (0, 0))
         self.assertIn("damaged", self.check("https://api.test", code=65, online=False)["session file"][1])
         self.session_file.unlink()
         self.assertIn("squire login --config", self.check("https://api.test", online=False)["session file"][1])

@@ -300,6 +300,7 @@ class Sessions(Scenario):
         self.command("token", "--config", config, code=69)
         self.assertIn("fail  connection", self.command("check", "--online", "--config", config, code=69).stdout)
         self.session_file.write_text("{broken")
+        os.utime(self.session_file, (0, 0))
         self.assertIn("damaged", self.command("token", "--config", config, code=65).stderr)
         # A login repairs it.
         self.session_file.unlink()

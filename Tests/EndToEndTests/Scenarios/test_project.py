@@ -583,6 +583,7 @@ class Words(Projects):
         # A mistake in an option is one.
         self.assertEqual(self.command("run", "--config", one, "--config", two, "--header", "Content-Length: 1", code=78).stderr.count("--header"), 1)
         self.leave(self.session_file, token=5).write_text("{")
+        os.utime(self.session_file, (0, 0))
         pathlib.Path(two).write_text(f"upstream: http://127.0.0.1:9\nlisten: 127.0.0.1:0\nsession: {{file: {self.session_file}}}\n")
         pathlib.Path(one).write_text("upstream: http://127.0.0.1:9\nlisten: 127.0.0.1:0\n")
         self.assertRegex(self.command("run", "--config", one, "--config", two, code=65).stderr, rf"^squire: {two}: .* is damaged")
