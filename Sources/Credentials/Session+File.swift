@@ -111,7 +111,8 @@ extension Session {
         guard let unsaved = before.persistence.unsaved else { return nil }
         do throws(SessionFileError) {
             var theirs: SessionFile.Loaded?
-            let version = try file.save(before.record, keeping: unsaved.former) { () throws(SessionFileError) in
+            // What lies complete beside the file is not written once more.
+            let version = try file.saveAgain(before.record, keeping: unsaved.former) { () throws(SessionFileError) in
                 theirs = try file.load(now: clock.now.wall)
                 // The file has another token meanwhile, by hand or by a login: memory goes on, and nothing is
                 // overwritten.
@@ -347,17 +348,19 @@ extension Session.State {
     }
 
     /// The persistence of a change that could not be saved. The file still holds what it held before the first such
-    /// change; `former` is a session that the change replaced and that must not be lost.
+    /// change; `former` is a session that the change replaced and that must not be lost. `place` is the file beside it that
+    /// has the change, complete.
     func unsaved(
         replacing fingerprint: String?,
         keeping former: SessionRecord? = nil,
-        _ reason: String
+        _ reason: String,
+        keptIn place: String? = nil
     ) -> Persistence {
         var unsaved = persistence.unsaved ?? .init(seen: persistence.version, reason: reason)
         // A file that was gone may reappear with the token that has died since.
         unsaved.replacing = unsaved.replacing ?? fingerprint
         unsaved.former = former ?? unsaved.former
-        unsaved.keptIn = nil
+        unsaved.keptIn = place
         unsaved.reason = reason
         return .unsaved(unsaved)
     }

@@ -96,7 +96,7 @@ extension Session {
         guard before.persistence.unsaved == nil, let successor = file.successor(of: loaded?.record),
             foreign(successor.record) == nil
         else { return nil }
-        let reason = problem?.description ?? "\(file.path) could not be replaced"
+        let reason = problem?.description ?? "\(file.path) cannot be replaced"
         let unsaved = Persistence.Unsaved(
             replacing: loaded?.record.spent,
             seen: loaded?.version,

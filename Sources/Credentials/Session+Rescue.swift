@@ -36,8 +36,6 @@ extension Session {
 
     /// Keeps the record, and returns the path: where only the renaming failed, it is complete already.
     private func place(of record: SessionRecord, beside file: SessionFile) -> String? {
-        if file.keepUnsaved(record) { return file.answerPath }
-        guard case .record(let complete)? = file.leftover(), complete.held == record.held else { return nil }
-        return file.temporaryPath
+        file.keepUnsaved(record) ? file.answerPath : file.place(ofComplete: record)
     }
 }

@@ -88,8 +88,13 @@ extension Session {
     }
 
     /// Continues with the new token, which could not be saved: the old one is dead.
-    private func keepInMemory(_ record: SessionRecord, _ rotation: Rotation, _ reason: String) -> Saved {
-        let persistence = snapshot.unsaved(replacing: rotation.old.spent?.fingerprint, reason)
+    private func keepInMemory(
+        _ record: SessionRecord,
+        _ rotation: Rotation,
+        _ reason: String,
+        keptIn place: String? = nil
+    ) -> Saved {
+        let persistence = snapshot.unsaved(replacing: rotation.old.spent?.fingerprint, reason, keptIn: place)
         publish(record, persistence, by: .refresh(rotation.cause))
         return .inMemory(reason)
     }
@@ -117,7 +122,7 @@ extension Session {
             file.removeAnswer()
             return .asFarAsNeeded
         } catch {
-            return keepInMemory(record, rotation, error.description)
+            return keepInMemory(record, rotation, error.description, keptIn: file.place(ofComplete: record))
         }
     }
 

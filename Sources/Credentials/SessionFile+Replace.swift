@@ -249,7 +249,7 @@ extension SessionFile {
             try synchronizeDirectory()
             return loaded.version
         }
-        guard case .record(let complete)? = leftover(), complete.held == record.held else {
+        guard place(ofComplete: record) != nil else {
             return try save(record, keeping: former, keepsComplete: keepsComplete, mayReplace: mayReplace)
         }
         guard try mayReplace() else {

@@ -25,6 +25,12 @@ extension SessionFile {
         guard hasAnswer, let record = unsaved, let current, record.isTakenUp(for: current) else { return nil }
         return Successor(record: record, place: answerPath)
     }
+
+    /// Where `record` lies complete, and only its renaming failed; nil if it does not. The lock must be held.
+    func place(ofComplete record: SessionRecord) -> String? {
+        guard case .record(let complete)? = leftover(), complete.held == record.held else { return nil }
+        return temporaryPath
+    }
 }
 
 extension SessionRecord {

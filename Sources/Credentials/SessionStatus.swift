@@ -143,8 +143,8 @@ public struct SessionStatus: Sendable {
                 + "Run: \(login)"
         }
         if let unsaved, let unsavedIn {
-            return "The token in use is kept in \(unsavedIn), because it could not be put into the session file "
-                + "(\(unsaved)). It is put there by itself once that is possible; until then no token can be refreshed."
+            return "The token in use is kept in \(unsavedIn), not in the session file: \(unsaved). It is put there by "
+                + "itself once that is possible; until then no token can be refreshed."
         }
         if let unsaved {
             return "The token is in use but not saved (\(unsaved)): free some space or restore the permissions; "
