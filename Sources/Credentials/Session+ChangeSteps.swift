@@ -54,7 +54,7 @@ extension Session {
             _ file: SessionFile,
             _ keepsUnsaved: Bool,
             _ replacesForeign: Bool,
-            _ change: @escaping Change
+            _ change: Change
         ) {
             self.session = session
             self.file = file
@@ -63,10 +63,12 @@ extension Session {
             self.change = change
         }
 
-        /// Whether there is anything to change.
+        /// Prepares the change. False if there is nothing to change.
         func tries() throws(SessionFileError) -> Bool {
             var record = try session.changing(file, replacesForeign: replacesForeign).record
-            guard case .replace = change(&record, session.clock.now.wall) else { return false }
+            guard try change.prepare(record), case .replace = change.make(&record, session.clock.now.wall) else {
+                return false
+            }
             return true
         }
 
@@ -103,7 +105,7 @@ extension Session {
             } catch {
                 self.error = error
                 guard keepsUnsaved, !error.isRefusal else { return .nothing }
-                session.saving.withLock { session.replaceInMemory(because: error, name, change) }
+                try? session.replaceInMemory(because: error, name, change)
                 session.reportUnsaved(error.description)
                 saved = session.snapshot.record.held
                 return .inMemory

@@ -149,8 +149,15 @@ extension Session {
         case refuse(customer: String)
     }
 
-    /// Changes the record. Receives the wall clock too.
-    typealias Change = (inout SessionRecord, Int) -> ChangeVerdict
+    /// A change of the record.
+    struct Change {
+        /// Spends or ends what cannot be taken back, and gets the record that is about to change: the only part with
+        /// effects. Nothing changes if it returns false. The file's lock is held, and no other. Called again if somebody
+        /// else wrote the file first.
+        var prepare: (SessionRecord) throws(SessionFileError) -> Bool = { _ in true }
+        /// Receives the wall clock too.
+        var make: (inout SessionRecord, Int) -> ChangeVerdict
+    }
 
     /// Changes the record in the file, and the session with it. With `keepsUnsaved` a change that cannot be saved stays
     /// in memory until it can. A file with the session of another API is changed only with `replacesForeign`.
@@ -158,13 +165,13 @@ extension Session {
         _ wish: SharedWish,
         keepsUnsaved: Bool,
         replacesForeign: Bool = false,
-        _ change: @escaping Change
+        _ change: Change
     ) -> Result<Void, SessionFileError> {
-        guard let file else {
-            saving.withLock { replaceInMemory(because: nil, nil, change) }
-            return .success(())
-        }
         do throws(SessionFileError) {
+            guard let file else {
+                try replaceInMemory(because: nil, nil, change)
+                return .success(())
+            }
             guard let handle = try hold(file, waitLimit: Self.changeWaitLimit) else {
                 throw SessionFileError(
                     "another process has held \(file.path).lock for \(Self.changeWaitLimit). Is a squire stopped?"
@@ -180,24 +187,29 @@ extension Session {
             return .success(())
         } catch {
             guard keepsUnsaved, !error.isRefusal else { return .failure(error) }
-            saving.withLock { replaceInMemory(because: error, nil, change) }
+            try? replaceInMemory(because: error, nil, change)
             reportUnsaved(error.description)
             return .failure(error)
         }
     }
 
-    /// `name` identifies the change if machines share the session. `saving` is held.
-    func replaceInMemory(because problem: SessionFileError?, _ name: Naming?, _ change: Change) {
-        let before = snapshot
-        var changed = before.record
-        guard case .replace(let former) = change(&changed, clock.now.wall) else { return }
-        if let name { share(&changed, name) }
-        guard let problem else {
-            publish(changed, before.persistence, by: .change)
-            return
+    /// `name` identifies the change if machines share the session.
+    func replaceInMemory(
+        because problem: SessionFileError?,
+        _ name: Naming?,
+        _ change: Change
+    ) throws(SessionFileError) {
+        guard try change.prepare(snapshot.record) else { return }
+        saving.withLock {
+            let before = snapshot
+            var changed = before.record
+            guard case .replace(let former) = change.make(&changed, clock.now.wall) else { return }
+            if let name { share(&changed, name) }
+            let persistence = problem.map { problem in
+                before.unsaved(replacing: before.record.spent, keeping: former, problem.description)
+            }
+            publish(changed, persistence ?? before.persistence, by: .change)
         }
-        let persistence = before.unsaved(replacing: before.record.spent, keeping: former, problem.description)
-        publish(changed, persistence, by: .change)
     }
 
     /// The record in use, or the one that would be in use without a foreign file; and the version of the file that was
@@ -226,9 +238,10 @@ extension Session {
         while true {
             var (changed, loaded) = try changing(file, replacesForeign: replacesForeign)
             if let there { changed = changed.adopting(there) }
+            guard try change.prepare(changed) else { return false }
             let before = snapshot
             let former: SessionRecord?
-            switch change(&changed, clock.now.wall) {
+            switch change.make(&changed, clock.now.wall) {
             case .leave: return false
             case .refuse(let customer): throw SessionFileError(file.path, isOfCustomer: customer)
             case .replace(let replaced): former = replaced

@@ -55,20 +55,29 @@ extension Session {
         var gained: Result<Gain, SessionFileError>?
         var replaced: ReplacedSession?
         var unsaved: SessionRecord?
-        let result = replace(.login, keepsUnsaved: keepsUnsaved, replacesForeign: replaceable.mayBeForeign) {
-            [self] record, _ in
-            // Runs again if somebody else wrote the file first.
-            let known = gained ?? Result { () throws(SessionFileError) in try gain() }
-            gained = known
-            guard case .success(let gain) = known else { return .leave }
-            let former = record.spent
-            let verdict = put(gain, arrival, into: &record, replacing: replaceable, &replaced)
-            if case .replace = verdict {
-                unsaved = record
-                unsaved?.replaces(former)
+        let change = Change(
+            prepare: { _ in
+                let known = gained ?? Result { () throws(SessionFileError) in try gain() }
+                gained = known
+                return if case .success = known { true } else { false }
+            },
+            make: { [self] record, _ in
+                guard case .success(let gain)? = gained else { return .leave }
+                let former = record.spent
+                let verdict = put(gain, arrival, into: &record, replacing: replaceable, &replaced)
+                if case .replace = verdict {
+                    unsaved = record
+                    unsaved?.replaces(former)
+                }
+                return verdict
             }
-            return verdict
-        }
+        )
+        let result = replace(
+            .login,
+            keepsUnsaved: keepsUnsaved,
+            replacesForeign: replaceable.mayBeForeign,
+            change
+        )
         if case .failure(let error) = result, let file, let unsaved, !keepsUnsaved, !error.isRefusal {
             // The secret is spent, and this may be the only living token.
             let place = file.keepUnsaved(unsaved) ? file.answerPath : nil

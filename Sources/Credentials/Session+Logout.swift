@@ -9,11 +9,12 @@ extension Session {
         completion: @escaping ChangeCompletion
     ) {
         change(completion) { [self] in
-            let result = replace(.logout, keepsUnsaved: keepsUnsaved) { record, _ in
+            let change = Change(make: { record, _ in
                 if let principal, record.principal?.isSame(as: principal) == false { return .leave }
                 record.forgetToken()
                 return .replace(keeping: nil)
-            }
+            })
+            let result = replace(.logout, keepsUnsaved: keepsUnsaved, change)
             if case .success = result { emit(.loggedOut) }
             return result
         }
@@ -28,23 +29,22 @@ extension Session {
     ) {
         change(completion) { [self] in
             var ended: HeldTokens?
-            var problem: SessionFileError?
-            let result = replace(.logout, keepsUnsaved: false) { [self] record, _ in
-                guard !record.isEmpty, foreign(record) == nil else { return .leave }
-                // Runs again if somebody else wrote the file first.
-                if ended != record.held {
+            let change = Change(
+                prepare: { [self] (record) throws(SessionFileError) in
+                    guard !record.isEmpty, foreign(record) == nil else { return false }
+                    if ended == record.held { return true }
                     // What is ended must not come back.
-                    do throws(SessionFileError) { try file?.proveWritable() } catch {
-                        problem = error
-                        return .leave
-                    }
-                    guard end(record.held) else { return .leave }
+                    try file?.proveWritable()
+                    guard end(record.held) else { return false }
                     ended = record.held
+                    return true
+                },
+                make: { record, _ in
+                    record.forgetToken()
+                    return .replace(keeping: nil)
                 }
-                record.forgetToken()
-                return .replace(keeping: nil)
-            }
-            if let problem { return .failure(problem) }
+            )
+            let result = replace(.logout, keepsUnsaved: false, change)
             if case .success = result, ended != nil { emit(.loggedOut) }
             return result
         }
