@@ -43,17 +43,17 @@ public struct SessionFile: Sendable {
     }
 
     /// A record and the file version that it was read from.
-    public struct Loaded: Sendable {
-        public var record: SessionRecord
+    struct Loaded: Sendable {
+        var record: SessionRecord
         var version: Version
     }
 
-    /// Reads the file. Nil if there is none. Looking changes nothing. A file made by hand may be readable by others:
+    /// Reads the file alone: what the session is, tells `session`. Nil if there is none. Looking changes nothing. A file made by hand may be readable by others:
     /// reading it for use closes it to them, rather than refusing it.
     ///
     /// With `now`, in seconds since 1970, a file that is cut counts as incomplete, not as damaged, while it was written a
     /// moment ago.
-    public func load(forUse: Bool = false, now: Int? = nil) throws(SessionFileError) -> Loaded? {
+    func load(forUse: Bool = false, now: Int? = nil) throws(SessionFileError) -> Loaded? {
         // A link is refused: replacing the file would replace the link, and leave a dead token at its target.
         let file: FileDescriptor
         do {

@@ -88,7 +88,7 @@ struct SessionPlaces {
 
     /// The record of a file's session; nil if it cannot be read.
     static func record(_ file: String) -> SessionRecord? {
-        (try? SessionFile(path: file).session()) ?? nil
+        try? SessionFile(path: file).session()
     }
 
     /// Why the standard file belongs to another configuration, through a hash collision or a copy; nil if it does not.

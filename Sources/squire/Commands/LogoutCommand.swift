@@ -60,7 +60,7 @@ struct LogoutCommand: ParsableCommand {
             try access.forget(record.principal)
         }
         Output.report(wasDead ? "logged out (the token was dead already)" : "logged out")
-        if let left = try? access.file.load()?.record, !left.isEmpty {
+        if let left = try? access.file.session(), !left.isEmpty {
             Output.report("somebody logged in meanwhile: that session stays in \(access.file.path)")
         }
         try endPrevious(access)

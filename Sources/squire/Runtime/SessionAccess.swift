@@ -190,7 +190,7 @@ struct SessionAccess {
             throw ExitFailure(
                 failure,
                 reason: reports.with { $0.reason } ?? pauseReason,
-                isUnanswered: (try? file.load())?.record.unanswered != nil,
+                isUnanswered: (try? file.session())?.unanswered != nil,
                 isFirst: session.status.state == .starting,
                 login: loaded.lines.login
             )

@@ -44,7 +44,7 @@ struct SessionCheck {
         guard loaded.keptFile != nil else { return [] }
         var lines: [CheckLine] = []
         do throws(SessionFileError) {
-            let hasToken = try file.load()?.record.token != nil
+            let hasToken = try file.session()?.token != nil
             let missing =
                 loaded.configuration.session.source.startsAlone
                 ? "no token yet" : "no session yet. Run: \(loaded.lines.login)"
@@ -63,7 +63,7 @@ struct SessionCheck {
     func saveLines(isNeeded: Bool) -> [CheckLine] {
         guard loaded.keptFile != nil, let problem = file.writeProblem() else { return [] }
         // `fileLines` has reported it.
-        if case .failure(let error) = Result(catching: { () throws(SessionFileError) in try file.load() }),
+        if case .failure(let error) = Result(catching: { () throws(SessionFileError) in try file.session() }),
             error.reason == .noDirectory
         {
             return []
@@ -126,9 +126,9 @@ struct SessionCheck {
         return ask(probe, next)
     }
 
-    /// The token in the file, if the file says that it is this API's.
+    /// The token of the session, if its record says that it is this API's.
     private var boundToken: Token? {
-        guard let record = (try? file.load())?.record, let owner = record.origin,
+        guard let record = try? file.session(), let owner = record.origin,
             SessionBinding.isSame(owner, loaded.binding.origin), record.foreignOrigin(to: loaded.binding) == nil
         else { return nil }
         return record.token

@@ -63,12 +63,12 @@ struct SharedAccess {
 
     /// What this machine did that the others do not know, according to its session file.
     var unshared: SharedStatus.Unshared.What? {
-        (try? SessionFile(path: loaded.sessionFile).load())?.record.unshared
+        (try? SessionFile(path: loaded.sessionFile).session())?.unshared
     }
 
     /// The session that this machine would put back, as a sentence.
     var localStory: String {
-        guard let record = try? SessionFile(path: loaded.sessionFile).load()?.record, !record.isEmpty,
+        guard let record = try? SessionFile(path: loaded.sessionFile).session(), !record.isEmpty,
             record.foreignOrigin(to: loaded.binding) == nil
         else {
             return "This machine holds none."

@@ -75,7 +75,7 @@ struct SharedCheck {
     }
 
     /// Nil also if the file cannot be read, which another line reports.
-    private var record: SessionRecord? { (try? SessionFile(path: loaded.sessionFile).load())?.record }
+    private var record: SessionRecord? { try? SessionFile(path: loaded.sessionFile).session() }
 
     private func local(_ report: SharedReport) -> SharedDiagnosis.Local {
         guard let record, !record.isEmpty else { return .nothing }

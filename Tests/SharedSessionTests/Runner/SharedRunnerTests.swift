@@ -253,8 +253,8 @@ import Threads
         let second = try TestMachine(engine, api, own: TestAPI.token(99))
         defer { second.stop() }
         second.wait(for: api.current)
-        let kept = try SessionFile(path: second.file.path + ".before-shared").load()
-        #expect(kept?.record.token == TestAPI.token(99))
+        let kept = try SessionFile(path: second.file.path + ".before-shared").session()
+        #expect(kept?.token == TestAPI.token(99))
         #expect(first.session.token == api.current)
     }
 
@@ -276,7 +276,7 @@ import Threads
         machines[1].wait(for: TestAPI.token(1))
         machines[0].wait(for: TestAPI.token(1))
         #expect(machines[0].saved?.token == TestAPI.token(1))
-        #expect(try SessionFile(path: file.path + ".before-shared").load()?.record.token == TestAPI.token(50))
+        #expect(try SessionFile(path: file.path + ".before-shared").session()?.token == TestAPI.token(50))
     }
 
     @Test func anotherCustomersSessionDoesNotJoin() throws {

@@ -150,7 +150,7 @@ import Threads
         let waits = Guarded<Bool?>(nil)
         let file = machine.file
         engine.atNextWrite {
-            let record = (try? file.load())?.record
+            let record = try? file.session()
             waits.with { $0 = record?.sharedNote(in: TestMachine.place).weight == .wish }
         }
         #expect(throws: Never.self) { try machine.logIn(api.current).get() }

@@ -187,7 +187,7 @@ final class TestMachine: Sendable {
 
     func wait(for token: Token?) { wait { session.token == token } }
 
-    var saved: SessionRecord? { (try? file.load())?.record }
+    var saved: SessionRecord? { try? file.session() }
 
     var savedIdentity: SharedIdentity? {
         guard case .shared(.tokens(let identity)) = saved?.localHolding(in: TestMachine.place) else { return nil }
