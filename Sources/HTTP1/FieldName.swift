@@ -68,6 +68,7 @@ public enum FieldName: UInt8, CaseIterable, Sendable {
 
 /// The set of known names that occur in a head, one bit each: testing for an absent field needs no search.
 public struct FieldNames: Sendable {
+    /// There are at most 64 names.
     private var bits: UInt64 = 0
 
     public init() {}
@@ -79,16 +80,16 @@ public struct FieldNames: Sendable {
 
     @inline(__always)
     public mutating func insert(_ name: FieldName) {
-        bits |= 1 << UInt64(name.rawValue)
+        bits |= 1 &<< UInt64(name.rawValue)
     }
 
     public mutating func remove(_ name: FieldName) {
-        bits &= ~(1 << UInt64(name.rawValue))
+        bits &= ~(1 &<< UInt64(name.rawValue))
     }
 
     @inline(__always)
     public func contains(_ name: FieldName) -> Bool {
-        bits >> UInt64(name.rawValue) & 1 == 1
+        bits &>> UInt64(name.rawValue) & 1 == 1
     }
 
     /// Whether the two sets have a name in common.
@@ -102,6 +103,9 @@ public struct FieldLine: Sendable {
     /// Without leading and trailing blanks.
     public var value: ByteRange
     public var id: FieldName
+    /// The name contains an octet other than letters, digits and hyphens, or ends in a hyphen: only such a name can be
+    /// read as a different one (see `FoldedName`).
+    public var hasOddName: Bool
     /// A `Connection` field nominates it, so it is for this hop only.
     public var isNominated = false
 

@@ -8,16 +8,32 @@ enum FieldSection {
         case failed(HTTP1Error)
     }
 
-    @inline(__always)
     static func read(
         _ bytes: Span<UInt8>,
         from start: Int,
         limit: Int,
         into fields: inout [FieldLine]
     ) -> Progress {
-        let count = bytes.count
         var offset = start
         while true {
+            var progress: Progress?
+            let room = limit &- fields.count
+            fields.append(addingCapacity: 32) { progress = read(bytes, from: &offset, room: room, into: &$0) }
+            if let progress { return progress }
+        }
+    }
+
+    /// Reads as many lines as `fields` has place for; nil if it is full. `room`: more lines than that are too many.
+    @inline(__always)
+    private static func read(
+        _ bytes: Span<UInt8>,
+        from start: inout Int,
+        room: Int,
+        into fields: inout OutputSpan<FieldLine>
+    ) -> Progress? {
+        let count = bytes.count
+        var offset = start
+        while !fields.isFull {
             guard offset < count else { return .incomplete }
             if bytes[offset] == Octet.carriageReturn {
                 guard offset &+ 1 < count else { return .incomplete }
@@ -28,7 +44,8 @@ enum FieldSection {
             }
             // The name.
             let nameStart = offset
-            offset = bytes.endOfToken(from: offset)
+            let hasOddName: Bool
+            (offset, hasOddName) = bytes.endOfName(from: offset)
             guard offset < count else { return .incomplete }
             guard bytes[offset] == Octet.colon, offset > nameStart else {
                 return .failed(badName(bytes[offset], isFirst: offset == nameStart))
@@ -49,12 +66,19 @@ enum FieldSection {
             }
             var valueEnd = offset
             while valueEnd > valueStart, Octet.isBlank(bytes[valueEnd &- 1]) { valueEnd &-= 1 }
-            guard fields.count < limit else { return .failed(.tooManyFields) }
+            guard fields.count < room else { return .failed(.tooManyFields) }
             fields.append(
-                FieldLine(name: name, value: ByteRange(valueStart, valueEnd), id: FieldName.of(bytes, name))
+                FieldLine(
+                    name: name,
+                    value: ByteRange(valueStart, valueEnd),
+                    id: FieldName.of(bytes, name),
+                    hasOddName: hasOddName
+                )
             )
             offset &+= 2
         }
+        start = offset
+        return nil
     }
 
     private static func badName(_ byte: UInt8, isFirst: Bool) -> HTTP1Error {
@@ -113,16 +137,11 @@ struct FramingFields {
                 hasTransferEncoding = true
                 isChunked = true
             case .connection:
-                bytes.listElements(field.value) { element in
-                    if bytes.matches(element, "close") {
-                        closes = true
-                    } else if bytes.matches(element, "keep-alive") {
-                        keepsAlive = true
-                    } else if bytes.matches(element, "upgrade") {
-                        upgrades = true
-                    } else {
-                        hasNominations = true
-                    }
+                // Mostly a single option.
+                if bytes.matches(field.value, "keep-alive") {
+                    keepsAlive = true
+                } else {
+                    readOptions(bytes, field.value)
                 }
             default:
                 break
@@ -130,6 +149,21 @@ struct FramingFields {
         }
         if hasNominations { nominate(bytes, &fields) }
         return nil
+    }
+
+    /// The options of a `Connection` field (RFC 9110 section 7.6.1).
+    private mutating func readOptions(_ bytes: Span<UInt8>, _ range: ByteRange) {
+        bytes.listElements(range) { element in
+            if bytes.matches(element, "close") {
+                closes = true
+            } else if bytes.matches(element, "keep-alive") {
+                keepsAlive = true
+            } else if bytes.matches(element, "upgrade") {
+                upgrades = true
+            } else {
+                hasNominations = true
+            }
+        }
     }
 
     /// Marks the fields that `Connection` names. Those with `FieldTraits.unremovable` cannot be removed that way: a
@@ -148,9 +182,10 @@ struct FramingFields {
     /// Digits only (RFC 9110 section 8.6), no sign, no blank inside. In responses a list of equal numbers counts as
     /// one.
     private static func length(_ bytes: Span<UInt8>, _ range: ByteRange, mayRepeat: Bool) -> UInt64? {
+        if let number = number(bytes, range) { return number }
+        guard mayRepeat else { return nil }
         var result: UInt64?
         var isValid = true
-        guard mayRepeat else { return number(bytes, range) }
         bytes.listElements(range) { element in
             guard let value = number(bytes, element), result == nil || result == value else {
                 isValid = false

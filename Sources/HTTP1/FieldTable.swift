@@ -156,8 +156,13 @@ public struct FoldedName: Equatable, Sendable {
 
     @inline(__always)
     static func fold(_ byte: UInt8) -> UInt8 {
-        let lowercase = Octet.lowercase(byte)
-        return lowercase &- 0x61 < 26 || Octet.isDigit(byte) ? lowercase : 0x2D
+        keeps(byte) ? Octet.lowercase(byte) : Octet.hyphen
+    }
+
+    /// Whether folding keeps an octet, but for its case: a letter, a digit or a hyphen.
+    @inline(__always)
+    static func keeps(_ byte: UInt8) -> Bool {
+        Octet.lowercase(byte) &- 0x61 < 26 || Octet.isDigit(byte) || byte == Octet.hyphen
     }
 
     static func octets(of text: StaticString) -> UnsafeBufferPointer<UInt8> {
@@ -166,36 +171,6 @@ public struct FoldedName: Equatable, Sendable {
 }
 
 extension Span where Element == UInt8 {
-    /// Whether the name at `range` contains an octet other than letters, digits and hyphens, or ends in a hyphen: only
-    /// such a name can be read as a different one.
-    @inline(__always)
-    public func isOddName(_ range: ByteRange) -> Bool {
-        let end = Int(range.upperBound)
-        var offset = Int(range.lowerBound)
-        guard offset < end else { return false }
-        if self[end &- 1] == 0x2D { return true }
-        while offset < end {
-            guard offset &+ 8 <= end else {
-                if isOdd(self[offset]) { return true }
-                offset &+= 1
-                continue
-            }
-            let word = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self)
-            let found = OctetRun.unusualInToken(UInt64(littleEndian: word))
-            guard found != 0 else {
-                offset &+= 8
-                continue
-            }
-            offset &+= found.trailingZeroBitCount &>> 3
-            if isOdd(self[offset]) { return true }
-            offset &+= 1
-        }
-        return false
-    }
-
-    @inline(__always)
-    private func isOdd(_ byte: UInt8) -> Bool { byte != 0x2D && FoldedName.fold(byte) == 0x2D }
-
     /// Whether the name at `range` folds to `folded`. Allocates nothing.
     public func folds(_ range: ByteRange, to folded: some Collection<UInt8>) -> Bool {
         var end = Int(range.upperBound)

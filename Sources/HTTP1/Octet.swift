@@ -26,6 +26,7 @@ public enum Octet {
     public static let space: UInt8 = 0x20
     public static let tab: UInt8 = 0x09
     public static let colon: UInt8 = 0x3A
+    static let hyphen: UInt8 = 0x2D
 
     /// `tchar`: the octets of method and field names.
     @inline(__always)
@@ -103,11 +104,35 @@ extension Span where Element == UInt8 {
             index = place &+ 8
             if index == length { return true }
         }
+        // The same with four.
+        while length >= 4 {
+            let place = Swift.min(index, length &- 4)
+            let word = unsafe bytes.unsafeLoadUnaligned(
+                fromByteOffset: Int(range.lowerBound) &+ place,
+                as: UInt32.self
+            )
+            let wanted = unsafe UnsafeRawPointer(lowercase.utf8Start)
+                .loadUnaligned(fromByteOffset: place, as: UInt32.self)
+            let caseBits = UInt32(truncatingIfNeeded: OctetRun.caseBits(ofLowercase: UInt64(wanted)))
+            guard (word ^ wanted) & ~caseBits == 0 else { return false }
+            index = place &+ 4
+            if index == length { return true }
+        }
         while index < length {
             guard unsafe Octet.lowercase(self[Int(range.lowerBound) &+ index]) == lowercase.utf8Start[index] else {
                 return false
             }
             index &+= 1
+        }
+        return true
+    }
+
+    /// Whether the bytes at `offset` are `text`, in the same case.
+    @inline(__always)
+    func holds(_ text: StaticString, at offset: Int) -> Bool {
+        guard count &- offset >= text.utf8CodeUnitCount else { return false }
+        for index in 0..<text.utf8CodeUnitCount where unsafe self[offset &+ index] != text.utf8Start[index] {
+            return false
         }
         return true
     }

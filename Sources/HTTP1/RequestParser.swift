@@ -65,6 +65,11 @@ public struct RequestParser: Sendable {
         offset &+= 1
 
         // HTTP-version and the end of the line (RFC 9112 section 2.3), as far as they have arrived.
+        if bytes.holds("HTTP/1.1\r\n", at: offset) {
+            head.minorVersion = 1
+            offset &+= 10
+            return readFields(bytes, from: offset, limits: limits, into: &head)
+        }
         for index in 0..<min(10, count &- offset) {
             let byte = bytes[offset &+ index]
             let isRight =
@@ -79,8 +84,16 @@ public struct RequestParser: Sendable {
         guard offset &+ 10 <= count else { return .incomplete }
         guard bytes[offset &+ 5] == 0x31, bytes[offset &+ 7] <= 0x31 else { return .failed(.unsupportedVersion) }
         head.minorVersion = Int(bytes[offset &+ 7] &- 0x30)
-        offset &+= 10
+        return readFields(bytes, from: offset &+ 10, limits: limits, into: &head)
+    }
 
+    @inline(__always)
+    private static func readFields(
+        _ bytes: Span<UInt8>,
+        from offset: Int,
+        limits: HeadLimits,
+        into head: inout RequestHead
+    ) -> ParseProgress {
         switch FieldSection.read(bytes, from: offset, limit: limits.fields, into: &head.fields) {
         case .incomplete: return .incomplete
         case .failed(let error): return .failed(error)
@@ -131,9 +144,7 @@ public struct RequestParser: Sendable {
             head.authority = ByteRange(authorityStart, pathStart)
         }
         head.pathAndQuery = ByteRange(pathStart, end)
-        var pathEnd = pathStart
-        while pathEnd < end, bytes[pathEnd] != 0x3F { pathEnd &+= 1 }
-        head.path = ByteRange(pathStart, pathEnd)
+        head.path = ByteRange(pathStart, bytes.first(0x3F, in: pathStart..<end))
         return nil
     }
 

@@ -9,7 +9,7 @@ private func field(_ name: String) -> (id: FieldName, isOdd: Bool, bytes: [UInt8
     var head = RequestHead()
     _ = parser.parse(bytes.span, into: &head)
     guard let line = head.fields.last, head.fields.count == 2 else { return nil }
-    return (line.id, bytes.span.isOddName(line.name), bytes, line.name)
+    return (line.id, line.hasOddName, bytes, line.name)
 }
 
 private func folds(_ name: String, to other: String) -> Bool {
@@ -73,7 +73,13 @@ private func folds(_ name: String, to other: String) -> Bool {
                 if Octet.isToken(byte), (state >> 50) % 6 == 0 || Octet.lowercase(byte) >= 0x61 { name.append(byte) }
             }
             let isOdd = FoldedName(name).octets != name.map(Octet.lowercase)
-            #expect(name.span.isOddName(ByteRange(0, name.count)) == isOdd, "\(String(decoding: name, as: UTF8.self))")
+            // Behind the name: the end of the bytes, or more of them.
+            for rest in ["", ":", ": a value"] {
+                let bytes = name + Array(rest.utf8)
+                let (end, hasOddName) = bytes.span.endOfName(from: 0)
+                #expect(end == name.count)
+                #expect(hasOddName == isOdd, "\(String(decoding: name, as: UTF8.self))")
+            }
         }
     }
 }

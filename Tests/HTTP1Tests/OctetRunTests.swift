@@ -1,5 +1,6 @@
-import HTTP1
 import Testing
+
+@testable import HTTP1
 
 /// Runs must end where their class says, wherever in a word that is.
 @Suite struct OctetRunTests {
@@ -45,6 +46,22 @@ import Testing
                 let octets = [0x61, 0x62, first, second, 0x61, 0x62, 0x63, 0x64, 0x65]
                 let end = (0..<octets.count).first { !run.belongs(octets[$0]) } ?? octets.count
                 if run.end(octets, from: 0) != end { Issue.record("\(octets)") }
+            }
+        }
+    }
+
+    /// Wherever the range is, and whatever stands before and behind it.
+    @Test func theFirstOctetOfARangeIsFound() {
+        for count in 0..<20 {
+            for place in 0...count {
+                for start in [0, 1, 9] {
+                    var octets = [UInt8](repeating: 0x3F, count: start)
+                    octets += (0..<count).map { $0 == place ? 0x3F : 0x61 }
+                    for rest in [[], [0x3F], [UInt8](repeating: 0x3F, count: 12)] {
+                        let found = (octets + rest).span.first(0x3F, in: start..<start + count)
+                        if found != start + place { Issue.record("\(found) in \(octets + rest)") }
+                    }
+                }
             }
         }
     }

@@ -111,6 +111,18 @@ private func parse(_ text: String, cuts: [Int] = [], limits: HeadLimits = HeadLi
         )
     }
 
+    /// Fields are read many at a time; their number makes no difference.
+    @Test(arguments: [1, 31, 32, 33, 63, 64, 65, 128]) func everyFieldIsRead(_ count: Int) {
+        let names = ["Host"] + (1..<count).map { "X-Field-\($0)" }
+        let text = "GET / HTTP/1.1\r\n" + names.map { "\($0): v\r\n" }.joined() + "\r\n"
+        let bytes = Array(text.utf8)
+        let (progress, head) = parse(text)
+        #expect(progress == .complete(bytes.count))
+        #expect(head.fields.map { bytes.span.text($0.name) } == names)
+        #expect(head.fields.allSatisfy { bytes.span.text($0.value) == "v" && !$0.hasOddName })
+        #expect(parse(text, limits: HeadLimits(fields: count - 1)).0 == .failed(.tooManyFields))
+    }
+
     /// Framing and Host cannot be taken away by naming them in `Connection`. The client's own credential can: Squire's is
     /// added behind that.
     @Test func connectionCannotRemoveFraming() {

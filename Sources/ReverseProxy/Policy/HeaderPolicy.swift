@@ -218,8 +218,7 @@ public final class HeaderPolicy: Sendable {
             return true
         } else {
             guard !field.isNominated, !copying.dropped.contains(field.id) else { return false }
-            // Few names are unusual, and every name is tested.
-            if field.id == .other, bytes.isOddName(field.name), isImitation(bytes, field.name) { return false }
+            if field.hasOddName, isImitation(bytes, field.name) { return false }
         }
         guard lengths >> UInt64(field.name.count & 63) & 1 == 1 else { return true }
         if let folded = credential.folded, bytes.folds(field.name, to: folded.octets) { return false }

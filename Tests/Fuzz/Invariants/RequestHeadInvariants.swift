@@ -119,7 +119,7 @@ enum RequestHeadInvariants {
         var next = 0
         for field in head.fields where field.id == .other && !field.isNominated {
             let original = bytes.span
-            if original.isOddName(field.name) || original.matches(field.name, "application")
+            if field.hasOddName || original.matches(field.name, "application")
                 || original.matches(field.name, "x-trace")
             {
                 continue
