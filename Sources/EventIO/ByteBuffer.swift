@@ -4,10 +4,11 @@ import Platform
 ///
 /// Pointers into it are valid until the next mutation. Not thread-safe; belongs to one loop.
 public final class ByteBuffer {
-    private var base: UnsafeMutableRawPointer
+    // What heads are written with is inlined into other modules, where the length of a literal is known.
+    @usableFromInline var base: UnsafeMutableRawPointer
     public private(set) var capacity: Int
-    private var start = 0
-    private var end = 0
+    @usableFromInline var start = 0
+    @usableFromInline var end = 0
 
     public init(capacity: Int) {
         self.capacity = capacity
@@ -62,23 +63,23 @@ public final class ByteBuffer {
         end = 0
     }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     public func append(_ bytes: UnsafeRawBufferPointer) {
         let count = bytes.count
         guard count > 0, let source = bytes.baseAddress else { return }
         if capacity &- end < count { makeRoom(count) }
-        memcpy(base + end, source, count)
+        (base + end).copyMemory(from: source, byteCount: count)
         end &+= count
     }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     public func append(_ byte: UInt8) {
         if capacity == end { makeRoom(1) }
         base.storeBytes(of: byte, toByteOffset: end, as: UInt8.self)
         end &+= 1
     }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     public func append(_ text: StaticString) {
         append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
@@ -119,7 +120,8 @@ public final class ByteBuffer {
         }
     }
 
-    private func makeRoom(_ minimum: Int) {
+    @usableFromInline
+    func makeRoom(_ minimum: Int) {
         let count = end &- start
         if start > 0, capacity &- count >= minimum {
             memmove(base, base + start, count)
