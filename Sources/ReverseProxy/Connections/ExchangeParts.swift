@@ -6,6 +6,9 @@ import Upstream
 
 /// The data of a request, for the duration of its exchange.
 struct Request {
+    /// The largest body, in bytes, that goes into one segment with the head.
+    static let smallBody = 16 * 1024
+
     let client: ClientStream
     let context: WorkerContext
     let id: ExchangeID
@@ -65,6 +68,37 @@ struct Request {
         self.methodLength = methodLength
         targetOffset = rendered.targetOffset
         targetLength = rendered.targetLength
+    }
+
+    /// Ends the head with the credential's field line; nil stands for none.
+    mutating func endHead(credential line: [UInt8]?) {
+        head.truncate(to: prefixLength)
+        if let line { head.append(line) }
+        head.append("\r\n")
+        headLength = head.count
+    }
+
+    /// An attempt begins, and waits for its connection.
+    mutating func attemptBegins(now: UInt64) {
+        upstreamTime.start(now: now)
+        attemptStartedAt = now
+    }
+
+    /// The attempt has its connection: decides whether the body is held back. A small one that is not shares a segment
+    /// with the head.
+    mutating func prepare(_ attempt: inout Attempt, scratch: ByteBuffer, now: UInt64) {
+        attemptConnectedAt = now
+        head.truncate(to: headLength)
+        if case .own = expectation {
+            attempt.awaitsContinue = true
+        } else {
+            attempt.awaitsContinue = expectation != .none && (upload?.body.count ?? 1) == 0
+        }
+        guard !attempt.awaitsContinue, let body = upload?.body, body.count > 0, body.count <= Self.smallBody,
+            let bytes = body.bytes(from: 0, limit: Self.smallBody, scratch: scratch)
+        else { return }
+        head.append(bytes)
+        attempt.bodySent = bytes.count
     }
 
     /// Part of the body has not been read: the client's connection cannot carry another request.

@@ -224,18 +224,13 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
 
     /// Begins an attempt with the credential in that field line; nil sends none.
     func beginAttempt(credential line: [UInt8]?, now: UInt64) {
-        let head = request.head
-        head.truncate(to: request.prefixLength)
-        if let line { head.append(line) }
-        head.append("\r\n")
-        request.headLength = head.count
+        request.endHead(credential: line)
         connect(onFreshConnection: false, now: now)
     }
 
     /// Gets a connection, and sends the contents of `request.head` over it.
     func connect(onFreshConnection: Bool, now: UInt64) {
-        request.upstreamTime.start(now: now)
-        request.attemptStartedAt = now
+        request.attemptBegins(now: now)
         countRunning()
         recordAttempt(now: now)
         let pool = request.context.pool
@@ -259,18 +254,8 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
             isReused: isReused,
             epoch: proxy.session.epoch(of: exchange.generation)
         )
-        attempt.awaitsContinue = request.expectation != .none && (request.upload?.body.count ?? 1) == 0
-        if case .own = request.expectation { attempt.awaitsContinue = true }
-        // The head and a small body share one segment.
-        request.head.truncate(to: request.headLength)
-        if !attempt.awaitsContinue, let body = request.upload?.body, body.count > 0, body.count <= Self.smallBody,
-            let bytes = body.bytes(from: 0, limit: Self.smallBody, scratch: resources.scratch)
-        {
-            request.head.append(bytes)
-            attempt.bodySent = bytes.count
-        }
+        request.prepare(&attempt, scratch: resources.scratch, now: now)
         self.attempt = consume attempt
-        request.attemptConnectedAt = now
         recordConnected(now: now)
         connection.delegate = self
         // A partial head of an earlier exchange must leave no trace.
@@ -377,8 +362,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     /// Releases the upstream connection, into the pool if nothing of this exchange is left on it. If the client is
     /// gone, the part of the request that the upstream has not accepted is discarded: half a request is worthless.
     func releaseAttempt(now: UInt64) {
-        guard let attempt else { return }
-        self.attempt = nil
+        guard let attempt = attempt.take() else { return }
         if let input = attempt.input { resources.buffers.give(input) }
         if attempt.isReusable { return request.context.pool.give(attempt.connection, now: now) }
         attempt.connection.close(reset: exchange.state == .finished(.clientGone) && request.isBodyUnread)
