@@ -10,6 +10,9 @@ public struct Principal: Equatable, Sendable {
         self.subject = subject.map(Token.hash) ?? 0
     }
 
+    /// Whether both descend from the same login.
+    func isOfSameLogin(as other: Principal) -> Bool { login == other.login }
+
     /// Whether both are the same principal: the same login, or the same subject.
     public func isSame(as other: Principal) -> Bool {
         login == other.login || subject != 0 && subject == other.subject

@@ -1,7 +1,7 @@
 /// Forgetting the tokens that a logout ends.
 extension Session {
-    /// Forgets the token; the file keeps everything else. With `principal`, only that principal's: a later login of
-    /// somebody else stays. A change that cannot be saved is refused or, with `keepsUnsaved`, stays in memory until it
+    /// Forgets the token; the file keeps everything else. With `principal`, only what descends from its
+    /// login: a later login stays, whoever's it is. A change that cannot be saved is refused or, with `keepsUnsaved`, stays in memory until it
     /// can be.
     public func forget(
         _ principal: Principal? = nil,
@@ -9,13 +9,16 @@ extension Session {
         completion: @escaping ChangeCompletion
     ) {
         change(completion) { [self] in
+            var isForgotten = false
             let change = Change(make: { record, _ in
-                if let principal, record.principal?.isSame(as: principal) == false { return .leave }
+                isForgotten = false
+                if let principal, record.principal?.isOfSameLogin(as: principal) == false { return .leave }
                 record.forgetToken()
+                isForgotten = true
                 return .replace(keeping: nil)
             })
             let result = replace(.logout, keepsUnsaved: keepsUnsaved, change)
-            if case .success = result { emit(.loggedOut) }
+            if case .success = result, isForgotten { emit(.loggedOut) }
             return result
         }
     }

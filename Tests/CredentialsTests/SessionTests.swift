@@ -737,14 +737,23 @@ extension Grant {
         #endif
     }
 
-    @Test func logoutOfOneCustomerKeepsAnother() throws {
-        let cache = try Session(file: nil, source: nil, policy: RefreshPolicy(margin: .zero), clock: TestClock())
-        adopt(cache, Token("opaque-a")!)
+    /// Another customer's, and a later one of the same customer: its token was not signed out.
+    @Test(arguments: [
+        (Token("opaque-a")!, Token("opaque-b")!), (makeToken("one"), makeToken("two")),
+    ])
+    func logoutOfOneLoginKeepsAnother(_ first: Token, _ second: Token) throws {
+        let told = Guarded(0)
+        let policy = RefreshPolicy(margin: .zero)
+        let cache = try Session(file: nil, source: nil, policy: policy, clock: TestClock()) { event in
+            if case .loggedOut = event { told.with { $0 += 1 } }
+        }
+        adopt(cache, first)
         let former = try #require(cache.current()).credential.principal
-        adopt(cache, Token("opaque-b")!)
-        let latch = Latch<Bool>()
-        cache.forget(former) { _ in latch.set(true) }
-        _ = latch.wait()
-        #expect(cache.token == Token("opaque-b"))
+        adopt(cache, second)
+        _ = Latch.awaiting { cache.forget(former, completion: $0) }
+        #expect(cache.token == second && told.with { $0 } == 0)
+        let latter = try #require(cache.current()).credential.principal
+        _ = Latch.awaiting { cache.forget(latter, completion: $0) }
+        #expect(cache.token == nil && told.with { $0 } == 1)
     }
 }

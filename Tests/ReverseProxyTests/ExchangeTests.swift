@@ -222,6 +222,35 @@ private func finished(_ outcome: ExchangeRecord.Outcome = .complete) -> Exchange
         }
     }
 
+    @Test("Only a sign-out that carried the session's credential ends it, and not with a safe method but GET")
+    func signOutOfSomebodyElse() {
+        for method in [MethodName.post, .get, .delete, .head, .options, .trace] {
+            for hasCredential in [true, false] {
+                var exchange = Exchange(
+                    .init(route: .signOut, method: method, carriesCredential: hasCredential, missing: .forward)
+                )
+                _ = exchange.start()
+                if hasCredential { _ = exchange.credentialArrived(.success(credential(1))) }
+                let ends = hasCredential && ![.head, .options, .trace].contains(method)
+                let action = exchange.headArrived(status: 204, verdict: .accepted, isReplayable: true)
+                #expect(action == (ends ? .collect(.signOut) : .relay), "\(method) \(hasCredential)")
+            }
+        }
+        // Nobody is logged in, and `missing: forward` sends it bare.
+        var bare = exchange(.signOut, missing: .forward)
+        _ = bare.start()
+        _ = bare.credentialArrived(.failure(.loginNeeded("")))
+        #expect(bare.state == .sending)
+        #expect(bare.headArrived(status: 200, verdict: .accepted, isReplayable: true) == .relay)
+    }
+
+    @Test func onlySuccessIsAcceptance() {
+        for status in [200, 204, 206, 299, 304] { #expect(Exchange.isAcceptance(status)) }
+        for status in [101, 300, 302, 400, 401, 403, 404, 407, 429, 500, 503] {
+            #expect(!Exchange.isAcceptance(status))
+        }
+    }
+
     @Test func collectedResponseIsRelayedOnce() {
         for var exchange in Self.states {
             let before = exchange.state

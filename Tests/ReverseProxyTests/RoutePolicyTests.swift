@@ -1,3 +1,4 @@
+import HTTP1
 import Testing
 
 @testable import ReverseProxy
@@ -97,6 +98,40 @@ private struct Random: RandomNumberGenerator {
         for spelling in [sent, "/x/.." + sent, sent + "/", sent.uppercased(), sent + ";a"] {
             #expect(kind(policy, spelling, "GET") == .refresh, "\(spelling)")
         }
+    }
+
+    @Test("A request that a list names is what the list says, also if it is the refresh, too")
+    func namedRefresh() throws {
+        let both = try policy(signIn: ["GET /token"], refresh: "/token?grant=x")
+        #expect(kind(both, "/token", "GET") == .signIn && kind(both, "/token", "HEAD") == .signIn)
+        let any = try policy(anonymous: ["/token"], refresh: "/token")
+        #expect(kind(any, "/token", "GET") == .anonymous)
+        // A wildcard names no request, and another method is another one.
+        let wide = try policy(signIn: ["POST /token"], anonymous: ["/**"], refresh: "/token")
+        #expect(kind(wide, "/token", "GET") == .refresh && kind(wide, "/token", "POST") == .signIn)
+    }
+
+    @Test("A refresh by URL is a client's request only if the upstream answers it")
+    func refreshElsewhere() throws {
+        let upstream = Origin(isSecure: true, authority: Authority(host: "api.test", port: nil))
+        var session = SessionConfiguration()
+        session.refresh = .init(method: "GET", path: "/v1/refresh", token: "/t")
+        session.refresh?.origin = Origin(isSecure: true, authority: Authority(host: "login.test", port: nil))
+        for base in ["", "/v1"] {
+            let other = RoutePolicy(session, upstream: upstream, basePath: base)
+            #expect(kind(other, "/v1/refresh", "GET") == .ordinary && kind(other, "/refresh", "GET") == .ordinary)
+        }
+        session.refresh?.origin = Origin(isSecure: true, authority: Authority(host: "API.test", port: 443))
+        #expect(kind(RoutePolicy(session, upstream: upstream), "/v1/refresh", "GET") == .refresh)
+        let below = RoutePolicy(session, upstream: upstream, basePath: "/v1")
+        #expect(kind(below, "/refresh", "GET") == .refresh && kind(below, "/v1/refresh", "GET") == .ordinary)
+        #expect(kind(RoutePolicy(session, upstream: upstream, basePath: "/v"), "/1/refresh", "GET") == .ordinary)
+    }
+
+    @Test func aClientThatSendsItsOwnCredentialRefreshesItsOwnToken() {
+        #expect(RouteKind.refresh.with(ownCredential: true) == .ordinary)
+        #expect(RouteKind.refresh.with(ownCredential: false) == .refresh)
+        #expect(RouteKind.signOut.with(ownCredential: true) == .signOut)
     }
 
     /// It ends the session, so only what is one for most servers counts.

@@ -71,6 +71,12 @@ public struct Origin: Sendable, Equatable, CustomStringConvertible {
 
     public var port: Int { authority.port ?? (isSecure ? 443 : 80) }
 
+    /// Whether both are the same origin, however they are written (RFC 9110 section 4.3.1).
+    func isSame(as other: Origin) -> Bool {
+        isSecure == other.isSecure && port == other.port
+            && authority.host.lowercased() == other.authority.host.lowercased()
+    }
+
     /// What the Host field says: without the scheme's own port.
     public var host: String {
         let name = authority.host.contains(":") ? "[\(authority.host)]" : authority.host

@@ -102,6 +102,11 @@ public struct RoutePattern: Sendable, Equatable, CustomStringConvertible {
         return (octets, true)
     }
 
+    /// Whether it names that very request, which `exact` matches, without a wildcard.
+    func names(_ exact: RoutePattern) -> Bool {
+        segments == exact.segments && (method == nil || method == exact.method)
+    }
+
     /// Whether the pattern matches a request. `path` is one reading of its path.
     func matches(method name: UnsafeRawBufferPointer, path: UnsafeRawBufferPointer) -> Bool {
         guard matches(method: name) else { return false }

@@ -16,7 +16,7 @@ extension ExchangeRunner {
         response!.collected += collected
         collected.withUnsafeBytes { recordBody(.responseBody, $0) }
         if case .failed(let error) = progress {
-            learnFromCutSignIn()
+            settleCutResponse()
             return fail(.protocolError(error))
         }
         if case .complete = progress { client.clearDeadline() }
@@ -39,13 +39,19 @@ extension ExchangeRunner {
     /// The body has a JSON object or array that ends: more of it says nothing more.
     private static func hasWholeJSON(_ body: [UInt8]) -> Bool { JSONValue(lenient: body) != nil }
 
-    /// The connection broke in the middle of a response to a sign-in. Behind its JSON that has a whole token, which may be
-    /// the only living one: the session takes it, although the client hears that the response is not whole.
-    func learnFromCutSignIn() {
-        guard case .collecting(.signIn, _) = exchange.state, let body = decodedBody, Self.hasWholeJSON(body),
-            let tokens = tokens(in: body)
-        else { return }
-        proxy.session.adopt(tokens, .signIn, keepsUnsaved: true) { _ in }
+    /// The body of a response that changes the session is cut, or is not valid. The session changes all the same, although
+    /// the client hears that the response is not whole: behind its JSON, that to a sign-in has a whole token, which may be
+    /// the only living one, and the status of that to a sign-out says enough.
+    func settleCutResponse() {
+        switch exchange.state {
+        case .collecting(.signIn, _):
+            guard let body = decodedBody, Self.hasWholeJSON(body), let tokens = tokens(in: body) else { return }
+            proxy.session.adopt(tokens, .signIn, keepsUnsaved: true) { _ in }
+        case .collecting(.signOut, _):
+            guard let principal = exchange.principal else { return }
+            proxy.session.forget(principal) { _ in }
+        default: return
+        }
     }
 
     /// The body is too long, or too slow, to be what is expected.

@@ -171,7 +171,7 @@ extension ExchangeRunner {
     }
 
     private func bodyBroke() {
-        learnFromCutSignIn()
+        settleCutResponse()
         fail(.upstreamReset)
     }
 

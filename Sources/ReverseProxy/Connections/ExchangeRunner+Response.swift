@@ -118,7 +118,7 @@ extension ExchangeRunner {
             return sendWithoutExpectation(UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]), now: now)
         }
         let verdict = verdict(UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]))
-        if verdict == .accepted, exchange.rules.carriesCredential {
+        if verdict == .accepted, exchange.rules.carriesCredential, Exchange.isAcceptance(responseHead.status) {
             proxy.session.accepted(route: routeHash, epoch: attempt?.epoch ?? 0)
         }
         let action = exchange.headArrived(

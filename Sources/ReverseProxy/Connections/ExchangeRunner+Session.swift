@@ -190,9 +190,10 @@ extension ExchangeRunner {
 
     /// A sign-out succeeded: the session forgets its token before the client gets the response.
     func forgetToken() {
+        guard let principal = exchange.principal else { return relayCollected() }
         let ticket = waitForSession(now: MonotonicClock.now())
         let waiting = resources.waiting
-        proxy.session.forget(exchange.principal) { _ in
+        proxy.session.forget(principal) { _ in
             waiting.resume(ticket) { $0.sessionChanged(nil) }
         }
     }

@@ -1,3 +1,4 @@
+import Credentials
 import EventIO
 import HTTP1
 import Platform
@@ -12,6 +13,10 @@ extension ExchangeRunner {
         request.upstreamTime.stop(now: now)
         if outcome.firstStatus == 0 { outcome.firstStatus = responseHead.status }
         if exchange.hasReplayed { recordReplay(isAccepted: true) }
+        outcome.isTokenRejected = false
+        if exchange.rules.carriesCredential {
+            proxy.session.accepted(route: routeHash, epoch: attempt?.epoch ?? 0)
+        }
         outcome.status = responseHead.status
         recordResponseHead(UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]), now: now)
         recordEvent(.tunnelOpened, (), now: now)

@@ -116,7 +116,8 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
             into: request.head
         )
         request.note(rendered, methodLength: head.methodRange.count)
-        exchange = makeExchange(proxy, head, route, hasBody: hasBody, hasCredential: rendered.hasCredential)
+        let kind = route.with(ownCredential: rendered.hasCredential)
+        exchange = makeExchange(proxy, head, kind, hasBody: hasBody, hasCredential: rendered.hasCredential)
         // Moved: a copy would retain and release each of its references.
         self.request = consume request
         ending = nil

@@ -234,7 +234,9 @@ public struct Exchange: Sendable {
         // The request cannot be replayed again, but the counters need to know whether the refresh helped.
         if verdict == .needsBody, hasReplayed { return collect(.verdict, isReplayable: false) }
         if status >= 200, status < 300 {
-            if rules.route == .signIn, rules.learnsToken { return collect(.signIn, isReplayable: false) }
+            if rules.route == .signIn, rules.learnsToken, changesSession {
+                return collect(.signIn, isReplayable: false)
+            }
             if isSignedOut(by: status), verdict != .rejected { return collect(.signOut, isReplayable: false) }
         }
         state = .relaying
@@ -340,11 +342,26 @@ public struct Exchange: Sendable {
     /// Whether the response with that status means that a client signed in, which the session does not learn from.
     @inline(__always)
     public func passesOver(signIn status: Int) -> Bool {
-        rules.route == .signIn && !rules.learnsToken && (200..<300).contains(status)
+        rules.route == .signIn && !rules.learnsToken && changesSession && (200..<300).contains(status)
     }
 
-    /// Whether a response with that status ends the session, unless it rejects the credential.
-    private func isSignedOut(by status: Int) -> Bool { rules.route == .signOut && (200..<300).contains(status) }
+    /// Whether a response with that status ends the session whose credential the request carried, unless it rejects that.
+    private func isSignedOut(by status: Int) -> Bool {
+        rules.route == .signOut && generation != 0 && changesSession && (200..<300).contains(status)
+    }
+
+    /// Safe methods but GET, with which some APIs sign in and out, change nothing (RFC 9110 section 9.2.1).
+    private var changesSession: Bool {
+        switch rules.method {
+        case .head, .options, .trace: false
+        default: true
+        }
+    }
+
+    /// Whether a response with that status, which rejects nothing, shows that the API accepts the credential. An error
+    /// or a redirect may come from where nobody looked at it.
+    @inline(__always)
+    public static func isAcceptance(_ status: Int) -> Bool { (200..<300).contains(status) || status == 304 }
 
     /// A body reaches the upstream at most twice, for whatever reason it is sent again; three times if both earlier
     /// credentials had been replaced by others and were rejected, so that the body was never acted on.

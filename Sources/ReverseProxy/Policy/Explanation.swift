@@ -164,11 +164,14 @@ private struct Explainer {
 
     func access(_ status: () throws -> SessionStatus) rethrows -> Explanation.Access {
         let bytes = input.readable
-        let match = RoutePolicy(configuration.session).match(
+        let match = RoutePolicy(
+            configuration.session,
+            upstream: configuration.upstream,
+            basePath: configuration.basePath
+        ).match(
             method: UnsafeRawBufferPointer(rebasing: bytes[head.methodRange.range]),
             path: UnsafeRawBufferPointer(rebasing: bytes[place.path(of: head).range])
         )
-        let kind = match?.kind ?? .ordinary
         let because = match.map { match in
             match.pattern.map { "because of \"\($0)\"" } ?? "because the path can be read in too many ways"
         }
@@ -177,13 +180,14 @@ private struct Explainer {
         let rendered = HeaderPolicy(configuration).render(
             head,
             bytes,
-            route: kind,
+            route: match?.kind ?? .ordinary,
             place: place,
             keepsExpectation: false,
             identifiers: &identifiers,
             into: output
         )
         if rendered.isLoop { return .refused(.loopDetected) }
+        let kind = (match?.kind ?? .ordinary).with(ownCredential: rendered.hasCredential)
         let status = try status()
         let token = token(kind, rendered, status)
         let sent = lines(of: output.readable, rendered)

@@ -12,6 +12,10 @@ public enum RouteKind: String, Sendable, BitwiseCopyable {
     case anonymous
     /// The refresh itself, called by a client: served by the one refresh for everyone.
     case refresh
+
+    /// The kind of a request on that route, when it is known whether the client's own credential goes along
+    /// (`authorization: fill`): the refresh of another token is that client's business.
+    func with(ownCredential: Bool) -> RouteKind { self == .refresh && ownCredential ? .ordinary : self }
 }
 
 /// Decides the kind of a request from its method and path.
@@ -30,12 +34,15 @@ public final class RoutePolicy: Sendable {
     private let guarded: RouteTable
     private let signOut: RouteTable
 
-    public init(_ session: SessionConfiguration) {
+    /// `upstream` and its base path tell whether a refresh by URL is one of its requests.
+    public init(_ session: SessionConfiguration, upstream: Origin? = nil, basePath: String = "") {
         var guarded: [Match] = []
-        if let refresh = session.refresh {
-            let path = refresh.path.utf8.prefix { $0 != UInt8(ascii: "?") }
-            let pattern = RoutePattern(method: refresh.method, exactly: path)
-            guarded.append(Match(kind: .refresh, pattern: pattern))
+        if let refresh = session.refresh, let path = refresh.path(at: upstream, below: basePath) {
+            let pattern = RoutePattern(method: refresh.method, exactly: path.utf8)
+            // Where one request signs in and refreshes, a client's is what a list says.
+            if !(session.signIn + session.anonymous).contains(where: { $0.names(pattern) }) {
+                guarded.append(Match(kind: .refresh, pattern: pattern))
+            }
         }
         guarded += session.signIn.map { Match(kind: .signIn, pattern: $0) }
         guarded += session.anonymous.map { Match(kind: .anonymous, pattern: $0) }
@@ -60,6 +67,18 @@ public final class RoutePolicy: Sendable {
         if let best { return best.match }
         guard readings.isComplete else { return Match(kind: .anonymous, pattern: nil) }
         return PathReadings.plainest(Array(path)).withUnsafeBytes { signOut.first(method, $0) }
+    }
+}
+
+extension SessionConfiguration.Refresh {
+    /// The path, without a query, with which a client of this proxy would ask for the refresh; nil if another server
+    /// answers it, or what is not below the base path.
+    fileprivate func path(at upstream: Origin?, below basePath: String) -> Substring? {
+        let path = path.prefix { $0 != "?" }
+        guard let origin else { return path }
+        guard let upstream, origin.isSame(as: upstream), path.hasPrefix(basePath) else { return nil }
+        let rest = path.dropFirst(basePath.count)
+        return rest.hasPrefix("/") ? rest : nil
     }
 }
 

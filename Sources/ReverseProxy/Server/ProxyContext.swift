@@ -59,7 +59,11 @@ public final class ProxyContext: Sendable {
         intervals = Intervals(configuration)
         access = AccessPolicy(configuration, listeners: listeners)
         basePath = BasePath(configuration.basePath)
-        routes = RoutePolicy(configuration.session)
+        routes = RoutePolicy(
+            configuration.session,
+            upstream: configuration.upstream,
+            basePath: configuration.basePath
+        )
         headers = HeaderPolicy(configuration)
         responses = ResponsePolicy(configuration)
         learnsTokens = configuration.session.learnsTokens
