@@ -136,7 +136,9 @@ import Testing
             let id = FleetNames.token(Int.random(in: 50...55, using: &generator))
             state = .busy(SharedClaim(id: id, by: names.randomElement(using: &generator)!))
         }
-        let ended = Bool.random(using: &generator) ? FleetNames.token(Int.random(in: 50...55, using: &generator)) : nil
+        let ended = (0..<Int.random(in: 0...2, using: &generator)).map { _ in
+            FleetNames.token(Int.random(in: 50...55, using: &generator))
+        }
         let facts = SharedFacts(identity(&generator), state, ended: ended)
         return .record(SharedView(facts, version: UInt64.random(in: 1...9, using: &generator)))
     }

@@ -14,7 +14,7 @@ import Testing
     private static let mine = SharedClaim(id: FleetNames.token(50), by: "A0")
     private static let second = SharedStateTests.second
 
-    private static func ready(ended: SharedID? = nil, version: UInt64 = 1) -> SharedView {
+    private static func ready(ended: [SharedID] = [], version: UInt64 = 1) -> SharedView {
         SharedView(SharedFacts(first, .ready, ended: ended), version: version)
     }
 
@@ -34,7 +34,9 @@ import Testing
         #expect(machine.state.isPausing)
         _ = machine.tell(.time, at: 41)
         let actions = machine.tell(.read(.record(Self.ready())))
-        #expect(actions.first == .say(.takesOver(from: "B0")) && actions.count == 2)
+        let claim = SharedFacts(Self.first, .busy(Self.mine), silent: ["B0"])
+        #expect(actions == [.swap(expecting: Self.ready(), new: claim)])
+        #expect(machine.tell(.swapped(.written(version: 3))) == [.say(.takesOver(from: "B0")), .prepare])
     }
 
     /// While nothing can be heard nobody is silent.
@@ -48,16 +50,56 @@ import Testing
         _ = machine.tell(.time, at: 99)
         #expect(machine.tell(.read(.record(Self.ready()))).isEmpty)
         _ = machine.tell(.time, at: 100)
-        #expect(machine.tell(.read(.record(Self.ready()))).first == .say(.takesOver(from: "B0")))
+        #expect(machine.tell(.read(.record(Self.ready()))).count == 1)
+        #expect(machine.tell(.swapped(.written(version: 3))).first == .say(.takesOver(from: "B0")))
     }
 
     @Test func claimsWhereTheEndWasSaid() {
         var machine = Machine.settled()
         _ = machine.tell(.watched(.record(SharedStateTests.busy())))
         _ = machine.tell(.refreshWanted)
-        let view = Self.ready(ended: Self.other.id, version: 3)
-        let claim = SharedFacts(Self.first, .busy(Self.mine), ended: Self.other.id)
+        let view = Self.ready(ended: [Self.other.id], version: 3)
+        let claim = SharedFacts(Self.first, .busy(Self.mine), ended: [Self.other.id])
         #expect(machine.tell(.read(.record(view))) == [.swap(expecting: view, new: claim)])
+    }
+
+    /// Other machines have claimed since, whose ends are later ones.
+    @Test func claimsWhereALaterEndWasSaid() {
+        var machine = Machine.settled()
+        _ = machine.tell(.watched(.record(SharedStateTests.busy())))
+        _ = machine.tell(.refreshWanted)
+        let ended = [FleetNames.token(80), Self.other.id, FleetNames.token(81), FleetNames.token(82)]
+        let view = Self.ready(ended: ended, version: 3)
+        let claim = SharedFacts(Self.first, .busy(Self.mine), ended: ended)
+        #expect(machine.tell(.read(.record(view))) == [.swap(expecting: view, new: claim)])
+        _ = machine.tell(.swapped(.written(version: 4)))
+        #expect(machine.tell(.prepared(true)) == [.send] && machine.state.mayHaveSent == nil)
+        // Its own end is added, and the oldest goes.
+        let many = Array(ended + (0..<12).map { FleetNames.token(200 + $0) })
+        let busy = SharedView(SharedFacts(Self.first, .busy(Self.mine), ended: many), version: 5)
+        _ = machine.tell(.watched(.record(busy)))
+        _ = machine.tell(.read(.record(busy)))
+        guard case .swap(_, let end) = machine.tell(.answered(.refused)).last else {
+            Issue.record("its end is not written")
+            return
+        }
+        #expect(end == SharedFacts(Self.first, .refused, ended: many.suffix(15) + [Self.mine.id]))
+    }
+
+    /// The engine loses an end that was told, and goes back to the claim: nobody waits for that again, and the end is put
+    /// back with what is written next.
+    @Test func aClaimThatHasEndedStaysEnded() {
+        var machine = Machine.settled()
+        _ = machine.tell(.watched(.record(Self.ready(ended: [Self.other.id], version: 3))))
+        for _ in 0..<2 { _ = machine.tell(.watched(.record(SharedStateTests.busy()))) }
+        #expect(machine.state.rivalClaim == nil)
+        _ = machine.tell(.refreshWanted)
+        let claim = SharedFacts(Self.first, .busy(Self.mine), ended: [Self.other.id])
+        #expect(
+            machine.tell(.read(.record(SharedStateTests.busy()))) == [
+                .swap(expecting: SharedStateTests.busy(), new: claim)
+            ]
+        )
     }
 
     /// The end of an earlier claim is not that of the one which was heard of.
@@ -65,7 +107,7 @@ import Testing
         var machine = Machine.settled()
         _ = machine.tell(.watched(.record(SharedStateTests.busy())))
         _ = machine.tell(.refreshWanted)
-        #expect(machine.tell(.read(.record(Self.ready(ended: FleetNames.token(80), version: 3)))).isEmpty)
+        #expect(machine.tell(.read(.record(Self.ready(ended: [FleetNames.token(80)], version: 3)))).isEmpty)
     }
 
     @Test func putsBackWhatWasLostWithTheClaim() {
@@ -152,7 +194,7 @@ import Testing
     @Test func saysThatItsClaimHasEnded() {
         var machine = Machine.sending()
         let claimed = SharedView(SharedFacts(Self.first, .busy(Self.mine)), version: 2)
-        let end = SharedFacts(Self.first, .ready, ended: Self.mine.id)
+        let end = SharedFacts(Self.first, .ready, ended: [Self.mine.id])
         #expect(machine.tell(.answered(.nothing)) == [.refuse(.unanswered), .swap(expecting: claimed, new: end)])
         // Also where the engine had lost it.
         let view = Self.ready(version: 7)

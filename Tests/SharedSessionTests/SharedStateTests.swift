@@ -112,7 +112,7 @@ import Testing
             for (event, seconds) in interlude { _ = machine.tell(event, at: seconds) }
             _ = machine.tell(.time, at: 41)
             let actions = machine.tell(.read(.record(Self.busy(machine.state.sightBeat))), at: 41)
-            return !actions.contains(.say(.takesOver(from: "B0")))
+            return actions.isEmpty
         }
         #expect(!waits([]))
         #expect(waits([(.disconnected, 10)]))
@@ -135,7 +135,10 @@ import Testing
         var machine = Machine.settled()
         _ = machine.tell(.refreshWanted)
         let late = Self.view(Self.first, .busy(SharedClaim(id: FleetNames.token(80), by: "A0")), 2)
-        #expect(machine.tell(.read(.record(late))).first == .say(.takesOver(from: "A0")))
+        let claim = SharedFacts(Self.first, .busy(SharedClaim(id: FleetNames.token(50), by: "A0")))
+        // Nobody else's is taken over.
+        #expect(machine.tell(.read(.record(late))) == [.swap(expecting: late, new: claim)])
+        #expect(machine.tell(.swapped(.written(version: 3))) == [.prepare])
     }
 
     @Test func beats() {

@@ -8,18 +8,19 @@ extension SharedState {
         rivalClaim.flatMap { $0.identity == identity ? $0 : nil }
     }
 
-    /// The same, or nil if that machine has been silent for longer than `timing.takeover`.
-    func activeRival(on identity: SharedIdentity, _ now: Int64) -> RivalClaim? {
+    /// The same, or nil if that machine has been silent for longer than `timing.takeover`. Only a call that began after
+    /// that time tells so: this process may have been suspended since an earlier one.
+    func activeRival(on identity: SharedIdentity) -> RivalClaim? {
         guard let rival = rivalClaim(on: identity) else { return nil }
         guard let since = rival.silentSince else { return rival }
-        return now.subtracting(saturating: since) < timing.takeover ? rival : nil
+        return knownAt.subtracting(saturating: since) < timing.takeover ? rival : nil
     }
 
     /// Returns true unless the watch has reported that another machine claimed the same tokens, in a record that the
     /// engine lost before it took this machine's claim, or that it has refreshed them. In that case takes the claim
     /// back; nothing has been sent under it yet.
     mutating func isAlone(_ claiming: Claiming, _ turn: inout Turn) -> Bool {
-        guard let identity = held.identity, activeRival(on: identity, turn.now) != nil || isReplaced(identity) else {
+        guard let identity = held.identity, activeRival(on: identity) != nil || isReplaced(identity) else {
             return true
         }
         close(claiming.claim.id, .released, &turn)
@@ -118,10 +119,10 @@ extension SharedState {
         let state: SharedTokenState =
             switch closing.ending {
             case .refused: .refused
-            case .released: activeRival(on: identity, turn.now).map { .busy($0.claim) } ?? .ready
+            case .released: activeRival(on: identity).map { .busy($0.claim) } ?? .ready
             }
         guard writesAgain(&turn) else { return }
-        swap(SharedFacts(identity, state, ended: closing.claim), &turn)
+        swap(SharedFacts(identity, state, ended: [closing.claim]), &turn)
     }
 
     /// The token set whose record must say that the claim has ended; nil if this machine has nothing to write.
@@ -134,7 +135,7 @@ extension SharedState {
         guard let facts else { return sight == .absent ? identity : nil }
         return switch identity.order(facts.identity) {
         case .behind: identity
-        case .same: facts.state == .ready && facts.ended != closing.claim ? identity : nil
+        case .same: facts.state == .ready && !facts.ended.contains(closing.claim) ? identity : nil
         case .stands: nil
         }
     }

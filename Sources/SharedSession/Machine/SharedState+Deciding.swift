@@ -17,7 +17,10 @@ extension SharedState {
             }
             unclearSince = nil
             // The record names its process as silent, which `noteRival` has recorded, unless it has been heard since.
-            if let over = claiming.over, rivalClaim?.claim == over { rivalClaim = nil }
+            if let over = claiming.over, rivalClaim?.claim == over {
+                rivalClaim = nil
+                turn.add(.say(.takesOver(from: over.by)))
+            }
             guard mayGoOn(claiming, &turn), isAlone(claiming, &turn) else { return }
             phase = .preparing(claiming)
             turn.add(.prepare)
@@ -152,23 +155,24 @@ extension SharedState {
             refuse(.loginNeeded, &turn)
             rest(&turn)
         case .ready, .busy:
-            guard let other = activeRival(on: view.facts.identity, turn.now) else {
+            guard let other = activeRival(on: view.facts.identity) else {
                 // The engine may have this process's own claim, which it had given up: written late, or back after the
                 // engine's loss of what came later. The other machine's counts even so.
-                let silent = rivalClaim(on: view.facts.identity)?.claim
-                if let by = silent?.by ?? view.facts.claim?.by { turn.add(.say(.takesOver(from: by))) }
-                makeClaim(over: view, silent, &turn)
+                makeClaim(over: view, rivalClaim(on: view.facts.identity)?.claim, &turn)
                 return
             }
             let silence = turn.now.subtracting(saturating: other.silentSince ?? turn.now)
-            if turn.now.subtracting(saturating: since) >= timing.takeover.multiplied(saturating: 2) {
+            if silence >= timing.takeover {
+                // What was asked before does not tell so.
+                get(&turn)
+            } else if turn.now.subtracting(saturating: since) >= timing.takeover.multiplied(saturating: 2) {
                 // One machine after another has tried, and none got an answer.
                 refuse(.unanswered, &turn)
                 restWithoutClaim(&turn)
             } else {
                 let jitter = 0.5 + min(max(turn.randomness.fraction(), 0), 1)
                 let patience = Int64(Double(min(timing.rereading, 1 << 52)) * jitter)
-                pause(min(patience, max(timing.takeover.subtracting(saturating: silence), 1)), &turn)
+                pause(min(patience, timing.takeover.subtracting(saturating: silence)), &turn)
             }
         }
     }
@@ -195,7 +199,7 @@ extension SharedState {
     private mutating func adopt(_ view: SharedView, _ turn: inout Turn) {
         held = .tokens(view.facts.identity)
         note = SharedHolding.Note(view.facts.state == .refused ? .dead : .usual)
-        silent = view.facts.silent
+        (silent, ended) = (view.facts.silent, view.facts.ended)
         if wish.isRefresh { wish = .nothing }
         turn.add(.adopt(view))
         if view.facts.state == .refused { turn.add(.refuse(.loginNeeded)) }
@@ -258,12 +262,12 @@ extension SharedState {
 
     /// The facts that the engine should have for what is held; nil if nothing is. They include the claim of another
     /// machine that may still be refreshing, because not every machine has read it.
-    private func facts(_ now: Int64) -> SharedFacts? {
+    private var heldFacts: SharedFacts? {
         switch held {
         case .nothing: nil
         case .ended(let identity): SharedFacts(identity, .none)
         case .tokens(let identity):
-            SharedFacts(identity, activeRival(on: identity, now).map { .busy($0.claim) } ?? .ready)
+            SharedFacts(identity, activeRival(on: identity).map { .busy($0.claim) } ?? .ready)
         }
     }
 
@@ -275,7 +279,7 @@ extension SharedState {
         case .get, .swap: return
         case .none, .pausing: break
         }
-        guard let facts = facts(turn.now) else {
+        guard let facts = heldFacts else {
             phase = .reading
             decide(&turn)
             return

@@ -309,8 +309,9 @@ extension SharedState {
         get(&turn)
     }
 
-    /// A call that began after the postponed report has succeeded.
+    /// The call has told what the engine has. If it began after the postponed report, that is done with.
     private mutating func callSucceeded() {
+        knownAt = calledAt
         if case .asked = pendingReport { pendingReport = .none }
     }
 
@@ -322,7 +323,8 @@ extension SharedState {
     }
 
     /// A call begins.
-    mutating func callBegins() {
+    mutating func callBegins(_ now: Int64) {
+        calledAt = now
         if case .unread(let reading) = pendingReport { pendingReport = .asked(reading) }
     }
 

@@ -121,7 +121,7 @@ extension SharedState {
         /// Tokens of this machine are in use, but not in the engine.
         case notShared
         case shared(SharedIdentity)
-        /// The machine with that claim was silent for too long.
+        /// The machine with that claim was silent for too long: this one's has replaced it.
         case takesOver(from: ProcessName)
         /// Another machine has taken over this machine's refresh.
         case takenOver

@@ -33,31 +33,36 @@ extension SharedState {
         case .none, .pausing: break
         }
         call = .get
-        callBegins()
+        callBegins(turn.now)
         turn.add(.get)
     }
 
-    /// Writes to the engine, with every process that may have sent a refresh of the tokens: nothing else is written.
+    /// Writes to the engine, with every process that may have sent a refresh of the tokens, and every claim on them whose
+    /// end is known: nothing else is written.
     mutating func swap(_ facts: SharedFacts, _ turn: inout Turn) {
         var new = facts
-        new.silent = silentOnes(facts, turn.now)
+        new.silent = silentOnes(facts)
+        new.ended = held == .tokens(facts.identity) ? ended : seenFacts(of: facts.identity)?.ended ?? []
+        new.ended.ends(facts.ended)
         call = .swap(new)
-        callBegins()
+        callBegins(turn.now)
         turn.add(.swap(expecting: sight.view, new: new))
     }
 
     /// The processes that a record of these tokens must name as silent. A record that contains the claim of the other
     /// machine, which is not silent yet, says enough of that one.
-    private func silentOnes(_ facts: SharedFacts, _ now: Int64) -> [ProcessName] {
+    private func silentOnes(_ facts: SharedFacts) -> [ProcessName] {
         let identity = facts.identity
-        guard held == .tokens(identity) else {
-            return sight.view.flatMap { $0.facts.identity == identity ? $0.facts.silent : nil } ?? []
-        }
+        guard held == .tokens(identity) else { return seenFacts(of: identity)?.silent ?? [] }
         var names = silent
-        if activeRival(on: identity, now) == nil, let rival = rivalClaim(on: identity) {
+        if activeRival(on: identity) == nil, let rival = rivalClaim(on: identity) {
             names.fellSilent([rival.claim.by])
         }
         return names
+    }
+
+    private func seenFacts(of identity: SharedIdentity) -> SharedFacts? {
+        sight.view.flatMap { $0.facts.identity == identity ? $0.facts : nil }
     }
 
     /// Whether to write at once what the engine has not got. If it can be read, and has not said for long of any write
@@ -98,18 +103,24 @@ extension SharedState {
         // A lost record does not end the claim that it contained.
         guard case .record(let view) = reading else { return }
         let facts = view.facts
-        if facts.identity == held.identity { silent.fellSilent(facts.silent) }
+        if facts.identity == held.identity {
+            silent.fellSilent(facts.silent)
+            ended.ends(facts.ended)
+        }
+        if let former = rivalClaim, facts.ended.contains(former.claim.id) { rivalClaim = nil }
         if let claim = facts.claim {
             // This machine's own claim, or one that is already known to have ended.
-            guard claim.by != me, sight.view?.facts.ended != claim.id else { return }
+            guard claim.by != me, !ended.contains(claim.id), sight.view?.facts.ended.contains(claim.id) != true else {
+                return
+            }
             // An engine that went back to earlier tokens does not know who refreshes the later ones.
             if let former = rivalClaim, facts.identity.precedes(former.identity) { return }
             let since = rivalClaim?.claim == claim ? rivalClaim?.silentSince : now
             let silentSince = link == .connected ? since : nil
             rivalClaim = RivalClaim(identity: facts.identity, claim: claim, silentSince: silentSince)
         } else if let former = rivalClaim, !facts.identity.precedes(former.identity) {
-            let isSame = facts.identity == former.identity && facts.state == .ready
-            if !isSame || facts.ended == former.claim.id { rivalClaim = nil }
+            // What is ready without the claim and its end was lost by the engine, which has told of neither.
+            if facts.identity != former.identity || facts.state != .ready { rivalClaim = nil }
         }
     }
 }

@@ -30,12 +30,19 @@ public struct SharedState: Hashable, Sendable {
     /// known.
     var unclearSince: Int64?
     public internal(set) var held: SharedHolding {
-        didSet { if held.identity != oldValue.identity { silent = [] } }
+        didSet { if held.identity != oldValue.identity { (silent, ended) = ([], []) } }
     }
     /// The processes that claimed what is held and fell silent, as far as is known: see `SharedFacts.silent`. What one
     /// of them may have sent stays in doubt until there is a successor, whatever the engine forgets and whatever claim
     /// it has now: only that empties the list.
     var silent: [ProcessName] = []
+    /// The claims on what is held whose end some record has told: see `SharedFacts.ended`. A claim that has ended once is
+    /// never pursued again, whatever the engine loses.
+    var ended: [SharedID] = []
+    /// When the call to the engine that is in progress, or the last one, began.
+    var calledAt: Int64 = 0
+    /// When the last call began that told what the engine has. It has told nothing about the time after that.
+    var knownAt: Int64 = 0
     /// More about `held`.
     public internal(set) var note: SharedHolding.Note
 

@@ -4,9 +4,10 @@ public import Credentials
 public struct SharedFacts: Hashable, Sendable {
     public var identity: SharedIdentity
     public var state: SharedTokenState
-    /// The claim on the tokens that ended last without a result. The seal covers it. A claim that disappeared without
-    /// this was lost by the engine, and its machine may still be refreshing.
-    public var ended: SharedID?
+    /// The claims on the tokens that ended without a result, the latest last. The seal covers them. A claim that
+    /// disappeared and is not one of them was lost by the engine, and its machine may still be refreshing. At most
+    /// `maxEnded`.
+    public var ended: [SharedID]
     /// The processes that claimed the tokens and fell silent, in the order in which they first did. Each may have
     /// sent the refresh. The seal covers them. At most `SharedRefusal.maxSilent`.
     public var silent: [ProcessName]
@@ -14,7 +15,7 @@ public struct SharedFacts: Hashable, Sendable {
     public init(
         _ identity: SharedIdentity,
         _ state: SharedTokenState,
-        ended: SharedID? = nil,
+        ended: [SharedID] = [],
         silent: [ProcessName] = []
     ) {
         self.identity = identity
@@ -28,6 +29,10 @@ public struct SharedFacts: Hashable, Sendable {
         SharedFacts(identity, state, ended: ended, silent: silent)
     }
 
+    /// Earlier claims are forgotten. Whoever has missed the ends of that many waits for a claim as if the engine had lost
+    /// its end.
+    public static let maxEnded = 16
+
     /// The claim in the record, if there is one.
     var claim: SharedClaim? { state.claim }
 }
@@ -36,6 +41,17 @@ extension [ProcessName] {
     /// Adds those that are not in the list yet. Keeps the last `SharedRefusal.maxSilent`.
     mutating func fellSilent(_ others: [ProcessName]) {
         self = (self + others.filter { !contains($0) }).suffix(SharedRefusal.maxSilent)
+    }
+}
+
+extension [SharedID] {
+    /// Adds ended claims that are not in the list yet: behind it, unless the list already has the latest of them and so
+    /// is the newer one. Keeps the last `SharedFacts.maxEnded`.
+    mutating func ends(_ others: [SharedID]) {
+        guard let latest = others.last else { return }
+        var new: [SharedID] = []
+        for other in others where !contains(other) && !new.contains(other) { new.append(other) }
+        self = (contains(latest) ? new + self : self + new).suffix(SharedFacts.maxEnded)
     }
 }
 

@@ -2,13 +2,14 @@ public import Credentials
 import Support
 
 /// The plaintext that a record seals: the tokens with their lifetimes and age, the API and the server they are for, the
-/// last refreshes, the claim that ended last, the pause that the issuer asked for then, and the machines that fell
-/// silent with a claim.
+/// last refreshes, the claims that ended, the pause that the issuer asked for at the last of them, and the machines that
+/// fell silent with a claim.
 public struct SealedSession: Equatable, Sendable, CustomReflectable {
     /// The members that machines share. `SessionRecord.adopting` merges them into a machine's own record.
     public let record: SessionRecord
-    /// See `SharedFacts.ended`. Earlier versions omit it, and drop it from records that they seal again.
-    var ended: SharedID?
+    /// See `SharedFacts.ended`. Two members: `ended` is the last one, and `ended_before` those before it. Earlier versions
+    /// omit one or both, and drop them from records that they seal again.
+    var ended: [SharedID] = []
 
     /// The age of the tokens when this was written, in seconds, by the clock of the machine that wrote it. Nil if
     /// unknown; earlier versions do not write it.
@@ -66,7 +67,13 @@ public struct SealedSession: Equatable, Sendable, CustomReflectable {
     init?(parsing bytes: [UInt8]) {
         guard let json = JSONValue(parsing: bytes), let record = SessionRecord(shared: json) else { return nil }
         self.record = record
-        ended = json["ended"]?.string.flatMap(SharedID.init)
+        if let last = json["ended"]?.string.flatMap(SharedID.init) {
+            var former: [JSONValue] = []
+            if case .array(let ids)? = json["ended_before"] { former = ids.suffix(SharedFacts.maxEnded - 1) }
+            ended.ends(former.compactMap { $0.string.flatMap(SharedID.init) })
+            ended.removeAll { $0 == last }
+            ended.append(last)
+        }
         age = json["age"]?.integer.map { min(max($0, 0), Self.maxAge) }
         retryAfter = json["retry_after"]?.integer.map { min(max($0, 0), Self.maxRetryAfter) }
         if case .array(let names)? = json["silent"] {
@@ -76,7 +83,11 @@ public struct SealedSession: Equatable, Sendable, CustomReflectable {
 
     var bytes: [UInt8] {
         guard var json = record.shared else { return [] }
-        if let ended { json["ended"] = .string(ended.description) }
+        if let last = ended.last {
+            json["ended"] = .string(last.description)
+            let former = ended.dropLast().map { JSONValue.string($0.description) }
+            if !former.isEmpty { json["ended_before"] = .array(former) }
+        }
         if let age { json["age"] = .integer(age) }
         if let retryAfter { json["retry_after"] = .integer(retryAfter) }
         if !silent.isEmpty { json["silent"] = .array(silent.map { .string($0.description) }) }

@@ -16,7 +16,8 @@ extension SharedCore {
     mutating func adoptPause(_ reading: SharedReading, _ now: Int64) -> [Effect] {
         guard case .close = touch, case .record(let view) = reading, let seen = machine.seen,
             view.version != seen.version, view.facts.state == .ready, machine.held == .tokens(view.facts.identity),
-            let session = values[view.version]?.session, session.ended != values[seen.version]?.session?.ended,
+            let session = values[view.version]?.session,
+            session.ended.last != values[seen.version]?.session?.ended.last,
             let seconds = session.retryAfter, seconds > 0
         else { return [] }
         issuerPause = (view.facts.identity, now.adding(saturating: Int64(seconds) * 1_000_000_000))

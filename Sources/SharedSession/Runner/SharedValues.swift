@@ -110,7 +110,7 @@ struct SharedValues: Sendable {
         let facts = SharedFacts(
             there.record.identity,
             there.record.state,
-            ended: there.session?.ended,
+            ended: there.session?.ended ?? [],
             silent: there.session?.silent ?? []
         )
         return .record(SharedView(facts, version: version))
@@ -187,7 +187,7 @@ struct SharedValues: Sendable {
         var isSame =
             there.record.state.isSealed == new.state.isSealed && session.ended == new.ended
             && session.silent == new.silent
-        if session.ended != new.ended { session.retryAfter = new.ended == nil ? nil : retryAfter }
+        if session.ended.last != new.ended.last { session.retryAfter = new.ended.isEmpty ? nil : retryAfter }
         session.ended = new.ended
         session.silent = new.silent
         if let lost = own.unanswered, own.localHolding(in: place) == .shared(.tokens(new.identity)),

@@ -40,6 +40,8 @@ struct FleetCase: Sendable, CustomTestStringConvertible {
         case order
         /// N12: who fell silent with a claim is forgotten by those who took it over.
         case doubt
+        /// N13: only the claim that ended last is known to have ended.
+        case ends
     }
 
     let name: String
@@ -51,6 +53,8 @@ struct FleetCase: Sendable, CustomTestStringConvertible {
     var isSlow = false
     /// A machine may be stopped between its last look at the clock and the system call that sends.
     var sendsLate = false
+    /// A refresh without an answer is sent a second time.
+    var retriesLost = true
     /// At most that many claims; 0 means any number.
     var claims = 0
     /// See `tellsOnce`.
@@ -99,6 +103,8 @@ enum FleetProperty: String, Sendable {
     /// No machine believes that it is the first to send what another one may have sent, under a claim that the first has
     /// heard of.
     case doubted = "D"
+    /// No machine takes another one for silent that has said all the time what became of its claims.
+    case trusted = "F"
 }
 
 /// What has happened on the way to a state.
@@ -107,6 +113,9 @@ struct FleetHistory: OptionSet, Hashable, Sendable {
 
     /// The engine lost something; nothing else happened.
     var isForgetful: Bool { isSubset(of: [.lostWrite, .emptied]) }
+
+    /// Messages to and from the API were lost; nothing else happened.
+    var isTalkative: Bool { isSubset(of: [.lost, .answerLost]) }
 
     static let death = FleetHistory(rawValue: 1)
     static let diedWithAnswer = FleetHistory(rawValue: 2)

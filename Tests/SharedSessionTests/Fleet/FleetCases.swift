@@ -10,6 +10,12 @@ enum FleetCases {
         FleetCase(name: "48: a death and an unclear answer", rotations: 1, faults: [.death: 1, .unclear: 1]),
         FleetCase(name: "6: a stop beyond the takeover", faults: [.stop: 1]),
         FleetCase(name: "8: lost requests or answers", faults: [.lostMessage: 2]),
+        FleetCase(
+            name: "58: lost requests or answers that are not sent again",
+            rotations: 1,
+            retriesLost: false,
+            faults: [.lostMessage: 2]
+        ),
         FleetCase(name: "9: the same, an API with a grace", hasGrace: true, faults: [.lostMessage: 2]),
         FleetCase(
             name: "10: a death, an API that detects reuse",
@@ -120,6 +126,15 @@ enum FleetCases {
                 faults: [.death: 1],
                 omission: .doubt
             ), .doubted
+        ),
+        (
+            FleetCase(
+                name: "N13: the ends of all claims",
+                rotations: 1,
+                retriesLost: false,
+                faults: [.lostMessage: 2],
+                omission: .ends
+            ), .trusted
         ),
     ]
 

@@ -1,4 +1,5 @@
 import Credentials
+
 @testable import SharedSession
 
 extension FleetMoves {
@@ -200,6 +201,8 @@ extension FleetMoves {
         if world.messages.contains(where: { $0.claim == claim.id && $0.isRequest }), fleet.isSlow {
             next.history.insert(.slow)
         }
+        // It began after all that time.
+        machine.state.calledAt = Self.long
         tell(.read(reading(world)), number, &machine, &next, now: Self.long)
         if mayClaim(old, machine, world) { add("takes over", number, with(machine, number, next)) }
     }

@@ -16,8 +16,10 @@ extension FleetMoves {
         if fleet.omission == .repair, machine.state.isSending, case .watched = event { return }
         let randomness = randomness(event, number, machine, world)
         let moment = machine.isLate ? Self.long : now
-        // All that time the other one has beaten, if it pursues its claim.
-        if machine.isLate, let rival = machine.state.rivalClaim, rival.silentSince != nil, !isSilent(rival.claim, world)
+        // All that time the other one has beaten, if it pursues its claim: what is asked for after it says so. What was
+        // asked for before says nothing of it.
+        if machine.isLate, machine.state.calledAt == Self.long, Self.isAnswer(event),
+            let rival = machine.state.rivalClaim, rival.silentSince != nil, !isSilent(rival.claim, world)
         {
             machine.state.rivalClaim?.silentSince = moment
         }
@@ -42,7 +44,7 @@ extension FleetMoves {
         if case .sharing(let sharing) = machine.state.phase, sharing.cause == .healing, world.history.isEmpty {
             breach = .quiet
         }
-        machine.state.forgetTime()
+        machine.state.forgetTime(isLate: machine.isLate && machine.state.claim != nil)
         // It decides nothing in the machine: where doubt is not tracked, states that differ in it alone are one.
         if !fleet.tracksDoubt { machine.state.silent = [] }
         if machine.state.claim == nil { machine.isLate = false }
@@ -97,6 +99,14 @@ extension FleetMoves {
         }
     }
 
+    /// An answer of the engine.
+    private static func isAnswer(_ event: SharedState.Event) -> Bool {
+        switch event {
+        case .read, .swapped: true
+        default: false
+        }
+    }
+
     /// Of what the machine holds, and another one refreshes.
     private func noteClaim(_ event: SharedState.Event, _ former: SharedHolding, _ machine: inout FleetMachine) {
         guard fleet.losesClaims else { return }
@@ -113,17 +123,20 @@ extension FleetMoves {
         if machine.state.held != former { (machine.heard, machine.heardSilent) = (nil, []) }
         guard let facts = Self.view(event)?.facts, machine.state.held == .tokens(facts.identity) else { return }
         machine.heardSilent.formUnion(facts.silent)
+        if let heard = machine.heard, facts.ended.contains(heard) { machine.heard = nil }
         if let claim = facts.claim {
-            guard claim.by != machine.state.me, machine.state.sight.view?.facts.ended != claim.id else { return }
-            machine.heard = claim.by
-        } else if facts.state != .ready || facts.ended.map(FleetNames.process) == machine.heard {
+            guard claim.by != machine.state.me, !machine.state.ended.contains(claim.id) else { return }
+            machine.heard = claim.id
+        } else if facts.state != .ready {
             machine.heard = nil
         }
     }
 
     /// Whether the machine knows of all that may have sent what it sends now.
     private func isUnaware(_ machine: FleetMachine, _ token: SharedID, _ world: FleetWorld) -> Bool {
-        let others = machine.heardSilent.union(machine.heard.map { [$0] } ?? []).subtracting([machine.state.me])
+        let others = machine.heardSilent.union(machine.heard.map { [FleetNames.process($0)] } ?? []).subtracting([
+            machine.state.me
+        ])
         return others.contains { other in
             world.sent.contains(FleetWorld.Sent(token: token, by: other)) && !machine.state.silent.contains(other)
         }
@@ -166,6 +179,10 @@ extension FleetMoves {
             let isForgetful = fleet.omission == .claim && new.claim?.by != machine.state.me
             var facts = isForgetful ? SharedFacts(new.identity, .ready) : new
             if !fleet.tracksDoubt { facts.silent = [] }
+            if fleet.omission == .ends { facts.ended = facts.ended.suffix(1) }
+            if case .claiming(let claiming) = machine.state.phase, let by = claiming.over?.by {
+                takesOver(by, number, machine, &world)
+            }
             machine.state.call = .swap(facts)
             machine.engine = .swap(expecting: expecting, new: facts)
         case .prepare: machine.local = .prepare
@@ -206,9 +223,20 @@ extension FleetMoves {
             if machine.disk == machine.state.held { machine.note.weight = machine.state.note.weight }
         case .refuse(.loginNeeded):
             if machine.disk == machine.state.held, machine.note.weight == .usual { machine.note.weight = .dead }
-        case .say(.takesOver(let by)): if machine.isLate { passTime(by, number, &world) }
         case .refuse, .say: break
         }
+    }
+
+    private mutating func takesOver(
+        _ by: ProcessName,
+        _ number: Int,
+        _ machine: FleetMachine,
+        _ world: inout FleetWorld
+    ) {
+        if machine.isLate { passTime(by, number, &world) }
+        // A claim that is written late may fall silent though its machine lives.
+        let isTold = world.history.isTalkative && fleet.faults[.unclear] == nil
+        if isTold, fleet.omission == .none || fleet.omission == .ends { breach = .trusted }
     }
 
     /// A machine that is late takes over: the time that has passed for it has passed for the other one, too.
@@ -224,6 +252,7 @@ extension FleetMoves {
     /// Changes what the machine knows as if it did not have the rule that is left out.
     private func leaveOut(_ event: SharedState.Event, _ machine: inout FleetMachine) {
         if fleet.omission == .doubt { machine.state.silent = [] }
+        if fleet.omission == .ends { machine.state.ended = [] }
         if fleet.omission == .memory { machine.state.rivalClaim = nil }
         let reading: SharedReading
         switch event {
@@ -252,7 +281,10 @@ extension SharedState {
     }
 
     /// Each moment becomes one and the same: how much time has passed is for the exploration to say.
-    mutating func forgetTime() {
+    /// A machine for which the time has passed knows what it asked for since.
+    mutating func forgetTime(isLate: Bool) {
+        calledAt = isLate && calledAt == FleetMoves.long ? calledAt : 1
+        knownAt = isLate && knownAt == FleetMoves.long ? knownAt : 1
         if case .pausing = call { call = .pausing(until: 2) }
         if wish.isRefresh { wish = .refresh(since: 1) }
         if rivalClaim?.silentSince != nil { rivalClaim?.silentSince = 1 }

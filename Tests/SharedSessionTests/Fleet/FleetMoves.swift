@@ -1,4 +1,5 @@
 import Credentials
+
 @testable import SharedSession
 
 /// One move of the fleet to another state.
@@ -46,7 +47,7 @@ struct FleetMoves {
         )
         put(SharedFacts(identity, .ready), &world)
         for number in 0..<fleet.machines {
-            let timing = SharedTiming(takeover: .seconds(40))
+            let timing = SharedTiming(takeover: .seconds(40), retriesLost: fleet.retriesLost)
             let disk = SharedHolding.tokens(identity)
             let state = SharedState(me: FleetNames.process(number, 0), held: disk, timing: timing)
             var machine = FleetMachine(state: state, disk: disk)

@@ -1,7 +1,9 @@
 import Credentials
+
 @testable import SharedSession
 
 /// Other names for values and claims, in the order in which they are met: states that differ in names alone become one.
+/// The end of a claim of which nobody speaks any more is forgotten.
 struct FleetRenaming {
     private var claims: [SharedID: SharedID] = [:]
     private var versions: [SharedView: UInt64] = [:]
@@ -18,9 +20,12 @@ struct FleetRenaming {
             if new != claim { changesNothing = false }
         }
         var known: [SharedFacts: UInt64] = [:]
+        if !use.ended.allSatisfy(knows) { changesNothing = false }
         for view in use.views where versions[view] == nil {
-            let version = known[view.facts, default: 0] + 1
-            known[view.facts] = version
+            var facts = view.facts
+            facts.ended.removeAll { !knows($0) }
+            let version = known[facts, default: 0] + 1
+            known[facts] = version
             versions[view] = version
             if version != view.version { changesNothing = false }
         }
@@ -51,6 +56,7 @@ struct FleetRenaming {
         }
         machine.told = machine.told.map(reading)
         machine.sentUnder = machine.sentUnder.map(id)
+        machine.heard = machine.heard.map(id)
         machine.heardOf = Set(machine.heardOf.map(id))
         rename(&machine.state)
     }
@@ -69,6 +75,7 @@ struct FleetRenaming {
         case .idle, .reading, .saving, .sharing: break
         }
         if case .record(let view) = state.sight { state.sight = .record(self.view(view)) }
+        state.ended = ended(state.ended)
         if let rival = state.rivalClaim { state.rivalClaim?.claim = claim(rival.claim) }
         switch state.pendingReport {
         case .none: break
@@ -94,6 +101,8 @@ struct FleetRenaming {
 
     func knows(_ claim: SharedID) -> Bool { claims[claim] != nil }
 
+    private func ended(_ claims: [SharedID]) -> [SharedID] { claims.filter(knows).map(id) }
+
     private func id(_ claim: SharedID) -> SharedID { claims[claim]! }
 
     private func claim(_ claim: SharedClaim) -> SharedClaim {
@@ -102,7 +111,7 @@ struct FleetRenaming {
 
     private func facts(_ facts: SharedFacts) -> SharedFacts {
         let state = facts.claim.map { SharedTokenState.busy(claim($0)) } ?? facts.state
-        return SharedFacts(facts.identity, state, ended: facts.ended.map(id), silent: facts.silent)
+        return SharedFacts(facts.identity, state, ended: ended(facts.ended), silent: facts.silent)
     }
 
     private func view(_ view: SharedView) -> SharedView { SharedView(facts(view.facts), version: versions[view]!) }

@@ -1,13 +1,18 @@
 import Credentials
+
 @testable import SharedSession
 
 /// The values and claims that somebody still speaks of, in a fixed order.
+///
+/// That a claim has ended matters only as long as somebody speaks of it otherwise: see `ended`.
 ///
 /// What they are called means nothing, so that states which differ in names alone, or in how often something was written,
 /// are to be one: see `FleetRenaming`.
 struct FleetUse {
     private(set) var views: [SharedView] = []
     private(set) var claims: [SharedID] = []
+    /// The claims that are known to have ended.
+    private(set) var ended: [SharedID] = []
 
     /// One that no other value with the same facts has.
     func freeVersion(_ facts: SharedFacts) -> UInt64 {
@@ -19,13 +24,17 @@ struct FleetUse {
     /// The first of that process's that nobody uses.
     func freeClaim(_ machine: Int, _ process: Int) -> SharedID {
         var number = 0
-        while claims.contains(FleetNames.claim(machine: machine, process: process, number: number)) { number += 1 }
-        return FleetNames.claim(machine: machine, process: process, number: number)
+        while true {
+            let claim = FleetNames.claim(machine: machine, process: process, number: number)
+            if !claims.contains(claim), !ended.contains(claim) { return claim }
+            number += 1
+        }
     }
 
     mutating func append(_ other: FleetUse) {
         views += other.views
         claims += other.claims
+        ended += other.ended
     }
 
     mutating func note(_ view: SharedView?) {
@@ -36,7 +45,7 @@ struct FleetUse {
 
     mutating func note(_ facts: SharedFacts) {
         note(facts.claim?.id)
-        note(facts.ended)
+        ended += facts.ended
     }
 
     mutating func note(_ claim: SharedID?) {
@@ -75,6 +84,7 @@ struct FleetUse {
 
     init(_ machine: FleetMachine) {
         let state = machine.state
+        ended += state.ended
         note(state.claim?.id)
         switch state.phase {
         case .claiming(let claiming), .checking(let claiming), .preparing(let claiming): note(claiming.over?.id)
@@ -90,6 +100,7 @@ struct FleetUse {
         note(state.newestReport)
         note(machine.told)
         note(machine.sentUnder)
+        note(machine.heard)
         if case .swap(let facts) = state.call {
             note(facts)
             if case .answer(.swapped(.written(let version))) = machine.engine {

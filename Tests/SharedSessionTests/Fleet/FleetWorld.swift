@@ -1,4 +1,5 @@
 import Credentials
+
 @testable import SharedSession
 
 /// A fleet at one moment: machines, engine, API, and what is under way between them.
@@ -170,8 +171,8 @@ struct FleetMachine: Hashable {
     var heardOf: Set<SharedID> = []
     /// The claim under which it has sent what it held, until the others have what came of it.
     var sentUnder: SharedID?
-    /// Who claimed what it holds last, as it has heard, and has not said that the claim has ended. Where doubt is tracked.
-    var heard: ProcessName?
+    /// The claim on what it holds that it has heard of last, and not that it has ended. Where doubt is tracked.
+    var heard: SharedID?
     /// Those that a record of what it holds has named as silent. Where doubt is tracked.
     var heardSilent: Set<ProcessName> = []
 

@@ -94,19 +94,37 @@ import Testing
         #expect(!String(decoding: session.bytes, as: UTF8.self).contains("more"))
     }
 
-    /// Which claim has ended is in the seal beside the session. Former versions leave out what they do not know.
-    @Test func theEndOfAClaimIsSealed() throws {
+    /// Which claims have ended is in the seal beside the session. Former versions leave out what they do not know.
+    @Test(arguments: [[], [3], [3, 4, 5]]) func theEndsOfClaimsAreSealed(_ former: [Int]) throws {
         var session = try SharedSamples.session()
-        #expect(try #require(SealedSession(parsing: session.bytes)).ended == nil)
+        #expect(try #require(SealedSession(parsing: session.bytes)).ended.isEmpty)
         let claim = FleetNames.token(7)
-        session.ended = claim
+        session.ended = former.map(FleetNames.token) + [claim]
         let opened = try #require(SealedSession(parsing: session.bytes))
-        #expect(opened == session && opened.ended == claim)
-        #expect(opened.noting(.init(at: 1, reason: "cut off"))?.ended == claim)
+        #expect(opened == session && opened.ended.last == claim && opened.ended.count == former.count + 1)
+        #expect(opened.noting(.init(at: 1, reason: "cut off"))?.ended == session.ended)
+        // Former versions read the last one, and know no other.
+        let json = try #require(JSONValue(parsing: session.bytes))
+        #expect(json["ended"]?.string == claim.description && (json["ended_before"] == nil) == former.isEmpty)
         let known = try #require(JSONValue(parsing: session.bytes).flatMap { SessionRecord(shared: $0) })
         #expect(known == session.record)
         let spoilt = String(decoding: session.bytes, as: UTF8.self).replacing(claim.description, with: "7")
-        #expect(SealedSession(parsing: Array(spoilt.utf8))?.ended == nil)
+        #expect(SealedSession(parsing: Array(spoilt.utf8))?.ended == [])
+    }
+
+    /// Whatever the list is, it is not longer than what is remembered, and names none twice.
+    @Test func hostileEndsAreLeftOut() throws {
+        var session = try SharedSamples.session()
+        session.ended = [FleetNames.token(1)]
+        var json = try #require(JSONValue(parsing: session.bytes))
+        let names = (1...40).map { JSONValue.string(FleetNames.token($0).description) }
+        json["ended_before"] = .array(names + [.string("x"), .integer(4), names[39], names[0]])
+        let ended = try #require(SealedSession(parsing: json.octets())).ended
+        #expect(ended == (30...40).map(FleetNames.token) + [FleetNames.token(1)])
+        json["ended_before"] = .string("x")
+        #expect(SealedSession(parsing: json.octets())?.ended == [FleetNames.token(1)])
+        json["ended"] = .integer(1)
+        #expect(SealedSession(parsing: json.octets())?.ended == [])
     }
 
     /// Who fell silent with a claim, the last one last, and no more than can be told.

@@ -110,7 +110,7 @@ import Threads
             Issue.record("\(value)")
             return
         }
-        #expect(record.state == .ready && session.ended != nil && session.record.unanswered != nil)
+        #expect(record.state == .ready && !session.ended.isEmpty && session.record.unanswered != nil)
     }
 
     @Test func whatWasSavedBeforeADeathIsSharedAfterIt() throws {
