@@ -9,11 +9,13 @@ public struct InspectorAccess: Sendable {
     private let policy: AccessPolicy
     /// The socket's port; nil for a Unix socket, which no page can reach.
     private let port: Int?
+    private let key: [UInt8]?
 
     /// `address` is that of the inspector's socket.
     public init(_ access: AccessConfiguration, address: ListenAddress) {
         var access = access
         access.origins = []
+        key = access.key
         switch address {
         case .tcp(let host, let port):
             self.port = port
@@ -28,6 +30,9 @@ public struct InspectorAccess: Sendable {
             policy = AccessPolicy(access, upstream: nil, ownHosts: [])
         }
     }
+
+    /// Whether requests must present a key that `former` did not ask for.
+    func asksAnotherKey(than former: InspectorAccess) -> Bool { key != nil && key != former.key }
 
     /// Whether a key is configured, which requests must present that show or change anything.
     public var needsKey: Bool { policy.needsKey }

@@ -122,10 +122,15 @@ public final class InspectorServer: LocalHandler {
         reference.value = nil
     }
 
-    /// Applies a reload to later requests.
+    /// Applies a reload to later requests, and ends what it no longer admits.
     public func reconfigure(access: InspectorAccess, sameUser: Bool, _ settings: InspectorSettings) {
+        let asksAnotherKey = access.asksAnotherKey(than: self.access)
+        let excludesUsers = sameUser && !self.sameUser
         self.access = access
         self.sameUser = sameUser
+        // A page asks again by itself, and then needs the key.
+        if asksAnotherKey { feed.end() }
+        if excludesUsers { life.server?.closeUnadmitted() }
         proxy.recordings.set(mode: settings.record)
         proxy.recordings.set(bodyLimit: settings.body)
         if store.keep != settings.keep { store.keep = settings.keep }

@@ -17,6 +17,7 @@ public final class LocalServer {
     private let socket: ListeningSocket
     private var listener: SocketListener?
     private let maxConnections: Int
+    private let admits: (Int32) -> Bool
     private var connections: [ObjectIdentifier: LocalConnection] = [:]
     /// A connection that was accepted when there was no room. No other is accepted meanwhile.
     private var waiting: Int32?
@@ -42,6 +43,7 @@ public final class LocalServer {
         self.handler = handler
         self.period = period
         self.maxConnections = maxConnections
+        self.admits = admits
         listener = SocketListener(loop: loop, socket: socket) { [unowned self] descriptor in
             guard waiting == nil, admits(descriptor) else { return SocketIO.close(descriptor) }
             SocketIO.disableDelay(descriptor)
@@ -56,6 +58,15 @@ public final class LocalServer {
         let connection = LocalConnection(server: self, descriptor: descriptor)
         connections[ObjectIdentifier(connection)] = connection
         connection.start()
+    }
+
+    /// Closes the connections that would not be admitted any more.
+    public func closeUnadmitted() {
+        for connection in Array(connections.values) where !admits(connection.descriptor) { connection.close() }
+        guard let descriptor = waiting, !admits(descriptor) else { return }
+        waiting = nil
+        SocketIO.close(descriptor)
+        listener?.resume()
     }
 
     private func closeTheMostSilent() {

@@ -194,7 +194,7 @@ import Testing
         #expect(try Self.token { $0.state = .unused } == "none")
         let forwards = Self.configuration { $0.session.missing = .forward }
         #expect(try Self.token(forwards) { $0.state = .none } == "none")
-        #expect(try Self.token(forwards) { $0.state = .loginNeeded } == "refuse")
+        #expect(try Self.token(forwards) { $0.state = .loginNeeded } == "none")
     }
 
     @Test func noTokenGoesToAnonymousPaths() throws {

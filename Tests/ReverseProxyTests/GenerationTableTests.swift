@@ -35,17 +35,4 @@ import Testing
         #expect(counts(table).values.allSatisfy { $0 == GenerationCounts(served: 1) })
         #expect(counts(table).count == 64)
     }
-
-    /// An exchange of the session before ends under a number that the new session has given, too.
-    @Test func sessionsAreNotMixedUp() throws {
-        let table = GenerationTable()
-        let old = try #require(table.begin(1))
-        table.clear()
-        #expect(counts(table).isEmpty)
-        let new = try #require(table.begin(1))
-        table.end(old, isServed: true)
-        #expect(counts(table) == [1: GenerationCounts(running: 1)])
-        table.end(new, isServed: true)
-        #expect(counts(table) == [1: GenerationCounts(served: 1)])
-    }
 }

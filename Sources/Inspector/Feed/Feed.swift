@@ -111,6 +111,15 @@ final class Feed {
         secondTimer.cancel()
     }
 
+    /// Ends all streams, for now.
+    func end() {
+        for viewer in viewers.values { viewer.responder.end() }
+        viewers = [:]
+        sources.changed(0)
+        pumpTimer.cancel()
+        secondTimer.cancel()
+    }
+
     /// Ends all streams.
     func stop() {
         for viewer in viewers.values {

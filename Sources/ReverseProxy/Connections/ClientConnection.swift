@@ -87,6 +87,13 @@ final class ClientConnection: DescriptorWatchDelegate {
         cookies = .keep
     }
 
+    /// Other users are no longer served (`access.same-user`): theirs ends at once, whatever runs on it.
+    func endForOtherUser() {
+        guard !isClosed, case .client = stream.name.origin else { return }
+        let peer = PeerUsers.shared.peer(of: stream.descriptor, isUnixSocket: listener == .unix)
+        if peer.refusal != nil { clientGone() }
+    }
+
     // MARK: Reading
 
     func descriptorIsReadable(_ watch: DescriptorWatch) {

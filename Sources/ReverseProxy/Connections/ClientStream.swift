@@ -20,7 +20,7 @@ final class ClientStream {
     let slot: Int
     /// The connection's number and origin.
     let name: ClientName
-    private let descriptor: Int32
+    let descriptor: Int32
     private let isUnixSocket: Bool
     private var watch: DescriptorWatch?
     private var state = State.open

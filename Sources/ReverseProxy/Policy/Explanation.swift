@@ -353,6 +353,9 @@ private struct Explainer {
             let text = "never sent on this path"
             return make(rendered.hasCredential ? .client : .none, text)
         case .refresh:
+            guard ![.none, .loginNeeded].contains(status.state) else {
+                return make(.refuse, "nothing to refresh: answered 401 login_needed without contacting the API")
+            }
             return make(
                 .refreshFirst,
                 "one refresh for everyone who waits for it; the upstream's own answer is returned"
@@ -366,7 +369,8 @@ private struct Explainer {
             return make(.refuse, "answered 503 session_unavailable: \(Problem.sharedElsewhere(place).detail)")
         }
         switch status.state {
-        case .none where configuration.session.missing == .forward:
+        case .none where configuration.session.missing == .forward,
+            .loginNeeded where configuration.session.missing == .forward:
             return make(.none, "none; sent without (session.missing: forward)")
         case .none: return make(.refuse, "none: answered 401 login_needed without contacting the API")
         case .loginNeeded:

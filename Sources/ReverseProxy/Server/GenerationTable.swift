@@ -24,13 +24,10 @@ final class GenerationTable: Sendable {
     /// An exchange's use of a token, from its first attempt with it on.
     struct Use {
         let generation: Generation
-        /// A number for the session, because another session has other tokens with the same generations.
-        fileprivate let era: UInt64
     }
 
-    /// Four numbers for each row, and the era.
-    private let numbers = AtomicArray(count: GenerationTable.count * 4 + 1)
-    private static let era = GenerationTable.count * 4
+    /// Four numbers for each row. Generations go on where a reload opens another session (`GenerationNumbers`).
+    private let numbers = AtomicArray(count: GenerationTable.count * 4)
     /// It is asked for twice a request: without looking through `numbers`.
     private nonisolated(unsafe) let words: UnsafeMutablePointer<Atomic<UInt64>>
 
@@ -47,7 +44,7 @@ final class GenerationTable: Sendable {
         let row = row(generation)
         if words[row].load(ordering: .relaxed) != generation { replace(row, generation) }
         add(1, row, .running)
-        return Use(generation: generation, era: words[Self.era].load(ordering: .relaxed))
+        return Use(generation: generation)
     }
 
     /// The upstream refused it.
@@ -63,12 +60,6 @@ final class GenerationTable: Sendable {
         add(.max, row, .running)
     }
 
-    /// From now on the tokens of another session are counted.
-    func clear() {
-        for row in 0..<Self.count { replace(row * 4, 0) }
-        numbers.add(Self.era)
-    }
-
     @inline(__always)
     private func row(_ generation: Generation) -> Int { Int(generation % UInt64(Self.count)) &* 4 }
 
@@ -76,10 +67,7 @@ final class GenerationTable: Sendable {
     @inline(__always)
     private func row(of use: Use) -> Int? {
         let row = row(use.generation)
-        let isThere =
-            words[row].load(ordering: .relaxed) == use.generation
-            && words[Self.era].load(ordering: .relaxed) == use.era
-        return isThere ? row : nil
+        return words[row].load(ordering: .relaxed) == use.generation ? row : nil
     }
 
     /// `amount` may be -1.

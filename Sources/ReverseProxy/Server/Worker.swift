@@ -142,12 +142,14 @@ final class Worker {
 
     /// New exchanges follow `context` from now on.
     func reconfigure(_ proxy: ProxyContext) {
-        let keepsPool = proxy.configuration.upstreamSettings == context.proxy.configuration.upstreamSettings
+        let former = context.proxy.configuration
+        let keepsPool = proxy.configuration.upstreamSettings == former.upstreamSettings
         if !keepsPool { context.pool.closeAll() }
-        if proxy.session !== context.proxy.session { resources.generations?.clear() }
         let pool = keepsPool ? context.pool : Self.makePool(resources, proxy)
         context = WorkerContext(proxy, pool: pool, former: context)
         for connection in connections { connection?.reconfigure(context) }
+        guard proxy.configuration.access.sameUser, !former.access.sameUser else { return }
+        for connection in connections { connection?.endForOtherUser() }
     }
 
     /// Closes idle connections now and the others after their response. `begun` receives the remaining work;

@@ -156,6 +156,40 @@ class Access(Scenario):
         process.wait_for_text("forbidden_user", 2)
 
     @unittest.skipUnless(os.geteuid() == 0, "only root can become another user")
+    def test_a_reload_that_excludes_users_ends_their_connections(self):
+        """What is open, too: a connection that is kept alive, and a stream of the inspector's events. One's own goes on."""
+        upstream = self.upstream(lambda request: reply(200))
+        path = pathlib.Path(self.config(upstream.url, extra="access: {same-user: false}\n"))
+        path.write_text(path.read_text().replace('inspector: "off"', "inspector: 127.0.0.1:0"))
+        self.save_token(jwt(), str(path))
+        process = Process("run", "--config", str(path), env=self.env)
+        self.addCleanup(lambda: process.stop())
+        ports = [int(line.rstrip("/").rsplit(":", 1)[1]) for line in process.wait_for_lines(2)]
+        script = ("import socket, sys\n"
+                  f"proxy, feed = (socket.create_connection(('127.0.0.1', port)) for port in {ports!r})\n"
+                  "def ask(s, target):\n"
+                  "    try: s.sendall(f'GET {target} HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n'.encode())\n"
+                  "    except OSError: pass\n"
+                  "    try: return s.recv(65536)[9:12].decode()\n"
+                  "    except OSError: return ''\n"
+                  "print(ask(proxy, '/t'), ask(feed, '/api/events'), flush=True)\n"
+                  "sys.stdin.readline()\n"
+                  "print('again', ask(proxy, '/t'), flush=True)\n"
+                  "try:\n    while sys.argv[1] == 'ends' and feed.recv(65536): pass\n"
+                  "except OSError: pass\n")
+        clients = [subprocess.Popen(["/usr/bin/python3", "-c", script, end], user=user, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd="/")
+                   for user, end in ((65534, "ends"), (0, "goes on"))]
+        for client in clients:
+            self.assertEqual(client.stdout.readline().split(), ["200", "200"])
+        path.write_text(path.read_text().replace("same-user: false", "same-user: true"))
+        process.process.send_signal(signal.SIGHUP)
+        process.wait_for_text("access.same-user")
+        for client, again in zip(clients, (["again"], ["again", "200"])):
+            out, _ = client.communicate("\n", timeout=LIMIT)
+            self.assertEqual(out.split(), again)
+        self.assertEqual(len(upstream.requests), 3)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can become another user")
     def test_other_local_users_are_refused_where_other_machines_are_let_in(self):
         key = self.directory / "key"
         key.write_text("0123456789abcdef\n")
