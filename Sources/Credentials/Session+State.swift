@@ -30,6 +30,8 @@ extension Session {
 
     enum Lifecycle: Sendable {
         case open(watch: SessionFileWatch?)
+        /// A reload has opened its successor: only the exchanges that began before use it.
+        case retired
         /// No more work is accepted.
         case closed
     }
@@ -80,6 +82,16 @@ extension Session.State {
     // MARK: Lifecycle
 
     private var isClosed: Bool { if case .closed = lifecycle { true } else { false } }
+
+    /// Whether the session may do what no request asked for.
+    var actsAlone: Bool { if case .open = lifecycle { true } else { false } }
+
+    /// Returns the watch that has to be stopped.
+    mutating func retire() -> SessionFileWatch? {
+        guard case .open(let watch) = lifecycle else { return nil }
+        lifecycle = .retired
+        return watch
+    }
 
     /// Returns the watch that has to be stopped.
     mutating func close() -> SessionFileWatch? {

@@ -25,6 +25,12 @@ extension Session {
         start()
     }
 
+    /// A reload has opened this session's successor, which does from now on what no request asks for: it follows the file
+    /// and the source, and keeps the token alive. The exchanges that began with this one still use it.
+    public func retire() {
+        update { state, _ in state.retire() }?.stop()
+    }
+
     /// A person asks: however the last try ended, the next one does not wait.
     public func endPause() {
         update { state, _ in state.machine.endBackOff() }
@@ -32,10 +38,12 @@ extension Session {
 
     /// The source reports by itself that it has another token: it is asked now, however the last try ended.
     public func sourceChanged() {
-        let isFirst = update { state, _ in
+        let isFirst = update { state, _ -> Bool? in
+            guard state.actsAlone else { return nil }
             state.machine.endBackOff()
             return state.machine.credential == nil
         }
+        guard let isFirst else { return }
         refreshNow(cause: isFirst ? .start : .expiry) { _ in }
     }
 
@@ -44,13 +52,14 @@ extension Session {
     public func keepAlive() {
         guard let interval = snapshot.machine.policy.keepAlive?.wholeNanoseconds, interval > 0 else { return }
         let flight = update { state, now -> Flight? in
-            guard !state.isForeign, Self.keepAlivePause(state.record, interval, now: now) == 0,
+            guard state.actsAlone, !state.isForeign, Self.keepAlivePause(state.record, interval, now: now) == 0,
                 state.machine.refreshIsBarred(now: now.elapsed) == nil
             else { return nil }
             return state.machine.beginRefresh().map { Flight(replacing: $0) }
         }
         if let flight { startRefresh(flight, .keepAlive) }
         let left = update { state, now in Self.keepAlivePause(state.record, interval, now: now) }
+        guard snapshot.actsAlone else { return }
         // After a failure, or during a refresh, checks again later.
         let pause = left > 0 ? min(left, Self.longestPause) : min(interval, Self.longestPause) / 4
         thread.executeLater(pause) { [weak self] in self?.keepAlive() }

@@ -77,6 +77,21 @@ import Threads
 
     // MARK: A refresh token of its own
 
+    /// The session that a reload has opened does that work.
+    @Test func retiredSessionAsksForNothingByItself() throws {
+        let tokens = [makeToken("one"), makeToken("two")].map { TokenOutcome.obtained(TokenSet(accessToken: $0)) }
+        for isRetired in [false, true] {
+            let source = ListedSource(tokens, spends: false, startsAlone: true)
+            let policy = RefreshPolicy(margin: .zero, keepAlive: .seconds(3600))
+            let session = try Session(file: nil, source: source, policy: policy, clock: StillClock())
+            if isRetired { session.retire() }
+            session.sourceChanged()
+            session.keepAlive()
+            #expect(session.end(timeout: Duration.seconds(10)) == nil)
+            #expect(source.calls.isEmpty == isRetired)
+        }
+    }
+
     @Test func refreshTokenIsSpentAndKeptWhereNoneComes() throws {
         let source = ListedSource([.obtained(Self.set("b")), .obtained(Self.set("c", "r2"))])
         let file = Self.file()

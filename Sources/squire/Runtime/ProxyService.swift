@@ -249,6 +249,7 @@ final class ProxyService {
 
     /// Keeps a weak reference to a former session, which only its exchanges own. `stop` waits for it.
     func keep(former: Session) {
+        former.retire()
         formerSessions.removeAll { $0.session == nil }
         formerSessions.append(Weak(session: former))
     }
