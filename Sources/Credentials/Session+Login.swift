@@ -5,6 +5,10 @@ extension Session {
         case tokens(TokenSet)
         /// A refresh token that was sent without an answer: it may still be valid.
         case unanswered(Token, reason: String)
+        /// A refresh token beside an access token that cannot be used, or none: it is saved, to be spent next. What was
+        /// given for it is gone. `expiresIn` is its lifetime in seconds; `useless` is the access token, which is saved
+        /// nowhere, but may name its customer.
+        case refreshToken(Token, expiresIn: Int?, useless: Token?, reason: String)
         /// The session stays as it is.
         case nothing
     }
@@ -87,7 +91,8 @@ extension Session {
         case .failure(let error)?: return .failure(error)
         case .success(.nothing)?: break
         // Nil: refused before anything was spent.
-        case .success(.tokens)?, .success(.unanswered)?, nil: announce(result, replaced, keepsUnsaved: keepsUnsaved)
+        case .success(.tokens)?, .success(.unanswered)?, .success(.refreshToken)?, nil:
+            announce(result, replaced, keepsUnsaved: keepsUnsaved)
         }
         return result
     }
@@ -114,6 +119,15 @@ extension Session {
             record.forgetToken()
             record.putRefreshToken(token, now: now)
             record.unanswered = .init(at: now, reason: reason)
+        case .refreshToken(let token, let expiresIn, let useless, let reason):
+            replaced = ReplacedSession(record, by: token, binding, canRefresh: mayLive, now: now)
+            if let useless, let other = replaceable.otherCustomer(replaced, by: useless) {
+                return .refuse(customer: other)
+            }
+            record.forgetToken()
+            record.beginHistory(now: now)
+            record.putRefreshToken(token, expiresIn: expiresIn, now: now)
+            record.record(RefreshEntry(at: now, cause: .manual, outcome: .misconfigured, detail: reason))
         }
         if let binding { record.bind(binding) }
         return .replace(keeping: replaced?.record)

@@ -243,7 +243,11 @@ extension Session {
         case .misconfigured(let reason, let tokens):
             guard source.spends, let refreshToken = tokens?.refreshToken, refreshToken != rotation.old.refreshToken
             else { return .failure(Failure(.misconfigured, reason)) }
-            return .refreshToken(refreshToken, expiresIn: tokens?.refreshExpiresIn, reason: reason)
+            return .refreshToken(
+                refreshToken,
+                expiresIn: tokens?.refreshExpiresIn,
+                reason: "\(reason). The refresh token that came is kept"
+            )
         case .unavailable(let reason, let retryAfter, let mayHaveRotated, let status, let isTimeout):
             if mayHaveRotated, source.spends, rotation.base.unanswered == nil { rotation.noteLost(reason) }
             return .failure(

@@ -261,7 +261,7 @@ public struct SessionRecord: Sendable, Equatable {
     }
 
     /// The counts belong to the login that is replaced.
-    private mutating func beginHistory(now: Int) {
+    mutating func beginHistory(now: Int) {
         for name in ["refreshes", "failures", "last_refresh", "history"] { document[name] = nil }
         document["signed_in_at"] = .integer(now)
     }

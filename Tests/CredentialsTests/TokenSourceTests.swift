@@ -47,6 +47,12 @@ import Threads
         TokenSet(accessToken: token(access), refreshToken: refresh.map(token), expiresIn: expiresIn)
     }
 
+    private static func gain(_ session: Session, _ gain: Session.Gain) -> Result<Void, SessionFileError> {
+        Latch.awaiting { done in
+            session.adopt(.signIn, replacing: .ofThisCustomer(agreed: nil), spending: { gain }, completion: done)
+        }
+    }
+
     private static func session(
         _ source: any TokenSource,
         _ file: SessionFile? = nil,
@@ -179,11 +185,40 @@ import Threads
         guard case .failed(.misconfigured(let reason, let pause)) = Self.ask(session, rejecting: 1) else {
             return #expect(Bool(false))
         }
-        #expect(reason.contains("DPoP") && pause == 60)
+        #expect(reason.contains("DPoP. The refresh token that came is kept") && pause == 60)
         #expect(
             try file.load()?.record.held == HeldTokens(accessToken: Self.token("a"), refreshToken: Self.token("r2"))
         )
         #expect(session.token == Self.token("a"))
+    }
+
+    /// What a login gave for it is spent: it is a session, and what came with it is not saved.
+    @Test(arguments: [false, true]) func refreshTokenOfALoginIsKeptWithoutAnAccessToken(_ isFirst: Bool) throws {
+        let file = Self.file()
+        let source = ListedSource([.obtained(Self.set("b", "r3"))])
+        let session = try Self.session(source, file)
+        if !isFirst { Self.adopt(session, Self.set("a", "r1")) }
+        try Self.gain(session, .refreshToken(Self.token("r2"), expiresIn: 60, useless: nil, reason: "no token")).get()
+        let record = try #require(try file.load()).record
+        #expect(record.held == HeldTokens(refreshToken: Self.token("r2")) && record.unanswered == nil)
+        #expect(record.refreshExpiresAt == 1_000_060 && record.lastRefresh?.detail == "no token")
+        #expect(file.previous()?.token == (isFirst ? nil : Self.token("a")))
+        guard case .use(let credential, _) = Self.ask(session) else { return #expect(Bool(false)) }
+        #expect(credential.token == Self.token("b"))
+        #expect(source.calls == [HeldTokens(refreshToken: Self.token("r2"))])
+    }
+
+    /// The access token beside it cannot be used, but says whose the refresh token is.
+    @Test func refreshTokenOfAnotherCustomerReplacesNothing() throws {
+        let file = Self.file()
+        let session = try Self.session(ListedSource([]), file)
+        // Their subjects are alice and bob.
+        let (alice, bob) = (Self.token("e30.eyJzdWIiOiJhbGljZSJ9.c2ln"), Self.token("e30.eyJzdWIiOiJib2IifQ.c2ln"))
+        Self.adopt(session, TokenSet(accessToken: alice, refreshToken: Self.token("r1")))
+        let gain = Session.Gain.refreshToken(Self.token("r2"), expiresIn: nil, useless: bob, reason: "it is DPoP")
+        guard case .failure(let error) = Self.gain(session, gain) else { return #expect(Bool(false)) }
+        #expect(error.isRefusal)
+        #expect(try file.load()?.record.held == HeldTokens(accessToken: alice, refreshToken: Self.token("r1")))
     }
 
     @Test func accessTokenAloneCannotBeRefreshed() throws {

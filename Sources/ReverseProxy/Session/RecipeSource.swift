@@ -165,7 +165,7 @@ struct RefreshJudge: Sendable {
         return isSame ? .unchanged(expiresIn: found.expiresIn, response: reply) : .obtained(found, response: reply)
     }
 
-    /// The token may have been rotated all the same. If a new one to spend arrived, it was, and the new one is kept.
+    /// The token may have been rotated all the same. If a new one to spend arrived, it was, and the new one is to be kept.
     private func useless(
         _ reason: String,
         _ tokens: UnusableTokens,
@@ -175,7 +175,7 @@ struct RefreshJudge: Sendable {
         guard let refreshToken = tokens.refreshToken, refreshToken != old.refreshToken else {
             return .lost(reason: reason, response: response.body)
         }
-        return .misconfigured(reason: "\(reason). The refresh token that came is kept", tokens: tokens)
+        return .misconfigured(reason: reason, tokens: tokens)
     }
 
     // MARK: Refused

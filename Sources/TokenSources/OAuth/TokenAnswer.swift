@@ -207,7 +207,7 @@ struct TokenAnswer {
     }
 
     /// The outcome of a success without a usable token: the spent token may be gone. If a new refresh token came, it
-    /// is, and the new one is kept.
+    /// is, and the new one is to be kept.
     private func useless(_ reason: String, for purpose: TokenPurpose, held: HeldTokens) -> TokenOutcome {
         let reason = "\(subject): \(reason)"
         guard purpose.spends else { return .misconfigured(reason: reason) }
@@ -215,7 +215,7 @@ struct TokenAnswer {
             return .lost(reason: reason, response: response.body)
         }
         return .misconfigured(
-            reason: "\(reason); see session.oauth.token and session.oauth.answer. The refresh token that came is kept",
+            reason: "\(reason); see session.oauth.token and session.oauth.answer",
             tokens: UnusableTokens(refreshToken: refreshToken, refreshExpiresIn: refreshExpiresIn)
         )
     }

@@ -20,9 +20,8 @@ struct LoginReport {
         let who = status.subject.map(ControlCharacters.escaped).map { " as customer \($0)" } ?? ""
         let life = status.expiresIn.map { Self.life($0, isDead: status.state == .loginNeeded) } ?? doubt
         var rest = ["session in \(access.file.path)"]
-        if let replaced = access.replaced {
-            let fate = replaced.keptIn.map { "it is kept in \($0)" } ?? "it could not be kept"
-            rest.append("replaced \(FormerSession(replaced).description); \(fate)")
+        if let replaced = Self.replaced(access) {
+            rest.append("replaced \(replaced)")
         } else if case .former(let file, _) = access.loaded.place {
             rest.append("\(former.description) stays in \(file), where an older Squire left it")
         }
@@ -33,6 +32,14 @@ struct LoginReport {
         } else {
             Output.report("logged in\(who)\(life)")
             for line in rest { Output.report(line) }
+        }
+    }
+
+    /// The session that the login replaced, and what became of it; nil if there was none.
+    static func replaced(_ access: SessionAccess) -> String? {
+        access.replaced.map { replaced in
+            let fate = replaced.keptIn.map { "it is kept in \($0)" } ?? "it could not be kept"
+            return "\(FormerSession(replaced).description); \(fate)"
         }
     }
 

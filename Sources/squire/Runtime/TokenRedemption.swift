@@ -30,7 +30,8 @@ struct TokenRedemption {
         }
     }
 
-    /// Calls `ask` once to redeem it. Returns any outcome but saved tokens; throws if tokens came and were not kept.
+    /// Calls `ask` once to redeem it. Returns the outcome: its tokens are saved, or its refresh token if only that can
+    /// be used. Throws if they came and were not kept.
     func redeem(_ grant: Grant, _ ask: @escaping @Sendable () -> TokenOutcome) throws -> TokenOutcome {
         let obtained = Guarded<TokenOutcome?>(nil)
         let given: Token? = if case .refreshToken(let token) = grant { token } else { nil }
@@ -41,7 +42,8 @@ struct TokenRedemption {
             switch outcome {
             case .obtained(let tokens, _): return .tokens(tokens)
             case .lost(let reason, _, _): return given.map { .unanswered($0, reason: reason) } ?? .nothing
-            case .unchanged, .refused, .misconfigured, .unavailable, .unreachable: return .nothing
+            case .misconfigured(let reason, let tokens): return Self.rest(of: tokens, reason) ?? .nothing
+            case .unchanged, .refused, .unavailable, .unreachable: return .nothing
             }
         }
         defer { SignalHold.end() }
@@ -57,26 +59,48 @@ struct TokenRedemption {
     /// Adopts tokens that have already arrived. For polling while a person takes minutes: the file is locked only for
     /// the adoption, so that others can use the session meanwhile.
     func redeem(_ grant: Grant, given outcome: TokenOutcome) throws -> TokenOutcome {
-        if case .obtained(let tokens, _) = outcome {
-            do {
-                try access.adopt(tokens, .signIn, replacing: replaceable)
-            } catch {
-                throw notKept(error, outcome, grant)
+        do {
+            switch outcome {
+            case .obtained(let tokens, _): try access.adopt(tokens, .signIn, replacing: replaceable)
+            case .misconfigured(let reason, let tokens):
+                guard let rest = Self.rest(of: tokens, reason) else { break }
+                try access.adopt(.signIn, replacing: replaceable) { rest }
+            case .unchanged, .refused, .unavailable, .unreachable, .lost: break
             }
+        } catch {
+            throw notKept(error, outcome, grant)
         }
         return endingUnused(outcome)
     }
 
-    /// Ends tokens that cannot be used.
+    /// The refresh token that came beside an access token which cannot be used; nil if none came.
+    private static func rest(of tokens: UnusableTokens?, _ reason: String) -> Session.Gain? {
+        guard let tokens, let refreshToken = tokens.refreshToken else { return nil }
+        return .refreshToken(
+            refreshToken,
+            expiresIn: tokens.refreshExpiresIn,
+            useless: tokens.accessToken,
+            reason: reason
+        )
+    }
+
+    /// Ends an access token that cannot be used, and that no refresh token succeeds.
     private func endingUnused(_ outcome: TokenOutcome) -> TokenOutcome {
-        if case .misconfigured(_, let tokens?) = outcome { _ = SignOut.endRefused(tokens, access.loaded) }
+        if case .misconfigured(_, let tokens?) = outcome, tokens.refreshToken == nil {
+            _ = SignOut.endRefused(tokens, access.loaded)
+        }
         return outcome
     }
 
     /// Ends tokens that were not kept. Returns the error to throw.
     private func notKept(_ error: any Error, _ outcome: TokenOutcome?, _ grant: Grant) -> any Error {
         if let failure = error as? ExitFailure, failure.keepsTokens { return failure }
-        guard case .obtained(let tokens, _)? = outcome else { return failure(error, "") }
+        let tokens: UnusableTokens
+        switch outcome {
+        case .obtained(let obtained, _): tokens = UnusableTokens(obtained)
+        case .misconfigured(_, let useless?): tokens = useless
+        case .misconfigured, .unchanged, .refused, .unavailable, .unreachable, .lost, nil: return failure(error, "")
+        }
         let fate = SignOut.endRefused(tokens, access.loaded)
         return failure(error, " \(fate) \(grant.fate)")
     }
@@ -93,13 +117,19 @@ struct TokenRedemption {
         }
     }
 
-    /// The command's failure for an outcome without tokens.
+    /// The command's failure for an outcome without an access token.
     func failure(_ outcome: TokenOutcome, of grant: Grant) -> ExitFailure {
         let nobody = "squire: nobody is logged in: "
         switch outcome {
         case .obtained, .unchanged: return .tryLater(nobody + "the answer holds no new token. To try again: \(line)")
         case .refused(let reason, _): return .loginNeeded(nobody + "\(reason). To try again: \(line)")
-        case .misconfigured(let reason, _): return .configuration(nobody + reason)
+        case .misconfigured(let reason, let tokens):
+            guard tokens?.refreshToken != nil else { return .configuration(nobody + reason) }
+            let replaced = LoginReport.replaced(access).map { ". Replaced \($0)" } ?? ""
+            return .configuration(
+                "squire: no token came that can be used: \(reason). The refresh token is kept in \(access.file.path): once "
+                    + "the configuration is right, the next token is had with it\(replaced)"
+            )
         case .unavailable(let reason, let seconds, _, _, _):
             let when = seconds.map { "in \($0) s" } ?? "later"
             return .tryLater(nobody + "\(reason). Try again \(when): \(line)")

@@ -375,6 +375,29 @@ class OAuthLogin(Scenario):
         self.assertEqual(token, ALICE)
         self.assertEqual([form(request)["refresh_token"] for request in self.server.requests("/token")], ["given", "given"])
 
+    def test_refresh_token_beside_an_unusable_token_is_kept(self):
+        """What it was had for is spent, whatever that was."""
+        config = self.oauth(endpoints=("authorization", "token", "device", "revocation"))
+        self.server.device = [self.device_answer()]
+        good = self.server.token[-1]
+        for number, (option, members) in enumerate(((["--refresh-token", "-"], {"access_token": "two words"}), (["--device"], {}),
+                                                    (["--browser"], {"access_token": "bound", "token_type": "DPoP"}))):
+            self.server.token = [json_reply(200, refresh_token=f"kept-{number}", **members), good]
+            process = self.waiting(*option, "--config", config)
+            if option == ["--browser"]:
+                query, redirect = self.asked(self.url_of(process))
+                self.browse(redirect, {"code": "c", "state": query["state"]})
+            else:
+                process.stdin.write("given\n")
+            _, err = self.end(process, 78)
+            self.assertIn(f"The refresh token is kept in {self.session_file}", err)
+            self.assertEqual("Replaced" in err, number > 0, err)
+            self.assertEqual((self.record()["refresh_token"], self.record().get("token")), (f"kept-{number}", None))
+            self.assertEqual(self.command("token", "--config", config).stdout.strip(), ALICE)
+            self.assertEqual(form(self.server.requests("/token")[-1])["refresh_token"], f"kept-{number}")
+        self.assertEqual(self.server.requests("/revoke"), [])
+        self.assertIn("alice", self.command("status", "--config", config).stdout)
+
     def test_signals_wait_for_what_works_once(self):
         """What came is saved before a signal ends the command; a second one ends it at once."""
         config = self.oauth()
