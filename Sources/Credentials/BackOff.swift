@@ -28,6 +28,9 @@ struct BackOff: Equatable, Sendable {
     private static let maximumPauseForMistakes = 300 * second
     /// The engine of a shared session reports by itself when it is back.
     static let enginePause = 5 * second
+    /// How long a minting source is not asked again after it gave the same token: issuers and commands give theirs for a
+    /// while.
+    private static let sameTokenPause = 10 * second
     /// In seconds. A longer `Retry-After` is cut to this.
     static let maximumRetryAfter = 3600
     /// A request waits up to this long for the back-off to end.
@@ -61,5 +64,25 @@ struct BackOff: Equatable, Sendable {
             let asked = Int64(min(max(retryAfter ?? 0, 0), maximumRetryAfter)) * second
             return max(Int64(Double(exponential) * (0.5 + jitter / 2)), asked)
         }
+    }
+
+    /// The back-off after the issuer gave the same token for the one that was spent: longer than a request waits, because
+    /// another try would bring the same again.
+    static func afterSameToken(failures: Int, jitter: Double, now: Int64) -> BackOff {
+        let pause = pause(.unavailable, failures: failures + 2, retryAfter: nil, jitter: jitter)
+        return BackOff(until: now.adding(saturating: pause), failures: failures + 1, setback: .unavailable)
+    }
+
+    /// The back-off after a source that mints tokens gave the same one again. `left` is how long that token lives; nil if
+    /// unknown. Ends when the token does, because another can be had then; if it has ended already, lasts a second,
+    /// doubled with each failure since.
+    static func afterSameMintedToken(left: Int64?, failures: Int, now: Int64) -> BackOff {
+        let isOver = left.map { $0 <= 0 } ?? false
+        let pause =
+            isOver
+            ? initialPause << Int64(min(max(failures, 0), 6))
+            : max(left ?? sameTokenPause, initialPause)
+        let until = now.adding(saturating: min(pause, sameTokenPause))
+        return BackOff(until: until, failures: isOver ? failures + 1 : 0, setback: .unavailable)
     }
 }

@@ -6,8 +6,6 @@ import Platform
 /// sets both, so neither can outlive the token it is about.
 struct CredentialState: Sendable {
     static let second: Int64 = 1_000_000_000
-    /// How long a minting source is not asked again after it gave the same token: commands cache theirs for a while.
-    private static let sameTokenPause = 10 * second
     /// How long to wait for the upstream's response to the request that led to a refresh.
     static let leadTime = 1 * second
     /// A longer skew is not waited for.
@@ -348,17 +346,15 @@ struct CredentialState: Sendable {
         case .settled:
             return nil
         case .unchanged(let jitter):
-            // Longer than a request waits, because another try would bring the same token again.
-            let pause =
-                spends
-                ? BackOff.pause(.unavailable, failures: failures + 2, retryAfter: nil, jitter: jitter)
-                : Self.sameTokenPause
             let isUseful = !isInDoubt && isUsable(now: now)
             guard !isUseful, !isRefreshDenied else { return nil }
-            refresh.backOff(
-                BackOff(until: now.adding(saturating: pause), failures: failures + 1, setback: .unavailable)
-            )
-            return .unchanged(retryAfter: Self.seconds(pause))
+            let left = current?.credential.expiry?.subtracting(saturating: now)
+            let backOff =
+                spends
+                ? BackOff.afterSameToken(failures: failures, jitter: jitter, now: now)
+                : BackOff.afterSameMintedToken(left: left, failures: failures, now: now)
+            refresh.backOff(backOff)
+            return .unchanged(retryAfter: Self.seconds(backOff.left(now: now)))
         case .denied(let explanation):
             refresh.refuse(explanation)
             return .loginNeeded(explanation)

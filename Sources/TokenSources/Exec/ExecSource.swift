@@ -27,11 +27,14 @@ public final class ExecSource: TokenSource {
         var token: Token
         /// On `CredentialClock.elapsed()`.
         var at: Int64
-        /// Seconds since 1970.
+        /// Seconds since 1970, if the output says so.
         var expiresAt: Int?
+
+        /// Whether the token has ended, so that the command may have another.
+        func isOver(wall: Int) -> Bool { (expiresAt ?? token.claims?.expiresAt).map { $0 <= wall } ?? false }
     }
 
-    /// The command runs at most once in this time while it returns the same token.
+    /// The command runs at most once in this time while it returns the same token, and that has not ended.
     public static let standardInterval = Duration.seconds(10)
 
     /// `upstream` is its URL, which some helpers need; `environment` is this process's. `remark` is called with a
@@ -67,10 +70,11 @@ public final class ExecSource: TokenSource {
         return outcome(of: runner.run(input), held)
     }
 
-    /// The outcome of a recent run that returned the same token; nil if there is none.
+    /// The outcome of a recent run that returned the same token, which has not ended since; nil if there is none.
     private func recent(_ held: HeldTokens) -> TokenOutcome? {
         guard let last = repeated.with({ $0 }), last.token == held.accessToken,
-            clock.elapsed().subtracting(saturating: last.at) < interval.wholeNanoseconds
+            clock.elapsed().subtracting(saturating: last.at) < interval.wholeNanoseconds,
+            !last.isOver(wall: clock.wall())
         else { return nil }
         return .unchanged(expiresIn: last.expiresAt?.subtracting(saturating: clock.wall()))
     }

@@ -58,6 +58,20 @@ import Testing
         #expect(runs == 5)
     }
 
+    /// A command that has cached it until then has another afterwards.
+    @Test func theSameTokenIsNotGivenBeyondItsEnd() {
+        let source = source(#"echo '{"token":"token-1","expires_in":'$((4 - $(wc -c < runs)))'}'"#)
+        for (seconds, expected, left) in [(0, 1, 3), (2, 1, 1), (1, 2, 2), (1, 2, 1), (1, 3, 1)] as [(Int64, Int, Int)]
+        {
+            clock.advance(seconds: seconds)
+            guard case .unchanged(let expiresIn, _) = source.get(held("token-1")) else {
+                Issue.record("changed")
+                return
+            }
+            #expect(expiresIn == left && runs == expected)
+        }
+    }
+
     @Test func whatIsLeftOfALifeIsCountedOn() throws {
         let source = source(#"echo '{"token":"t","expires_in":100}'"#)
         guard case .unchanged(let first, _) = source.get(held("t")) else {
