@@ -1,5 +1,5 @@
 import Platform
-import Support
+public import Support
 
 /// A token: visible ASCII, so that it fits into a header field and cannot end the field or the line.
 ///
@@ -38,6 +38,16 @@ public struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugSt
         if let wrapping = Self.wrapping(rest) { throw .badCharacter(wrapping, position: 1) }
         guard let token = Token(String(rest)) else { throw Self.problem(in: rest) { !Self.isAllowed($0) } }
         self = token
+    }
+
+    /// The text of a token in an issuer's answer; nil if there is none, which `null` and an empty text mean, too. Anything
+    /// else is a token that cannot be used: who took it for absent would go on with a token that it replaced.
+    public static func text(_ value: JSONValue?) throws(TokenProblem) -> String? {
+        switch value {
+        case nil, .null: return nil
+        case .string(let text): return text.isEmpty ? nil : text
+        case .bool, .number, .array, .object: throw .notText
+        }
     }
 
     /// Takes an access token from an issuer's answer unchanged. Refuses a token with characters that shells and other

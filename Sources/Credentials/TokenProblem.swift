@@ -2,6 +2,8 @@
 public enum TokenProblem: Error, Equatable, Sendable, CustomStringConvertible {
     case empty
     case tooLong
+    /// An answer has a number, an object or the like in its place.
+    case notText
     /// The first character that tokens cannot contain, and its position, counted from 1.
     case badCharacter(Unicode.Scalar, position: Int)
 
@@ -9,6 +11,7 @@ public enum TokenProblem: Error, Equatable, Sendable, CustomStringConvertible {
         switch self {
         case .empty: "it is empty"
         case .tooLong: "it is longer than \(Token.maxBytes / 1024) KiB"
+        case .notText: "it is no text"
         case .badCharacter(let scalar, let position):
             "character \(position) is \(Self.name(of: scalar)), which no token contains"
                 + (Self.cause(of: scalar, at: position).map { ": \($0)" } ?? "")

@@ -39,7 +39,10 @@ import TokenSources
         let find = { (body: String) in TokenFinder(recipe).find(in: Array(body.utf8), date: nil, wall: 1000) }
         #expect(find(#"{"t":"abc","r":"next"}"#)?.refreshToken == Token("next"))
         #expect(find(#"{"t":"abc","r":""}"#)?.accessToken == Token("abc"))
-        #expect(find(#"{"t":"abc","r":"a b"}"#) == nil)
+        #expect(find(#"{"t":"abc","r":null}"#)?.accessToken == Token("abc"))
+        for value in [#""a b""#, "7", "false", "[]", #"{"value":"next"}"#] {
+            #expect(find(#"{"t":"abc","r":\#(value)}"#) == nil, "\(value)")
+        }
     }
 
     @Test func otherBodiesHoldNoToken() {

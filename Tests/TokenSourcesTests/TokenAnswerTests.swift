@@ -112,10 +112,23 @@ import Upstream
             (200, #"{"access_token":"a`x`"}"#, "lost kept"), (200, #"{"access_token":"a\\b"}"#, "lost kept"),
             (200, #"{"access_token":"a\"b"}"#, "lost kept"),
             (200, #"{"access_token":"a","refresh_token":"b c"}"#, "lost kept"),
+            // It replaced the one that is held, whatever it is.
+            (200, #"{"access_token":"a","refresh_token":7}"#, "lost kept"),
+            (200, #"{"access_token":"a","refresh_token":{"value":"b"}}"#, "lost kept"),
+            (200, #"{"access_token":"a","refresh_token":["b"]}"#, "lost kept"),
+            (200, #"{"access_token":"a","refresh_token":false}"#, "lost kept"),
         ] as [(Int, String, String)]
     )
     func spending(_ status: Int, _ body: String, _ expected: String) {
         #expect(Self.shown(Self.answer(status, body)) == expected, "\(status) \(body)")
+    }
+
+    @Test(arguments: [
+        (#"{"access_token":5}"#, "the token at /access_token"), (#"{"access_token":{}}"#, "the token at /access_token"),
+        (#"{"access_token":"a","refresh_token":5}"#, "the refresh token at /refresh_token"),
+    ])
+    func whatIsNoTextIsNotCalledAbsent(_ body: String, _ what: String) {
+        #expect(Self.reason(Self.answer(200, body)).contains("\(what) cannot be used: it is no text"))
     }
 
     @Test(

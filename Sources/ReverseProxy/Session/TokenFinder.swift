@@ -52,9 +52,8 @@ public struct TokenFinder: Sendable {
         var rest = UnusableTokens()
         if let place = refreshToken {
             do throws(TokenProblem) {
-                // An empty refresh token means none: the old one stays. One that cannot be kept makes the whole answer
-                // unusable.
-                rest.refreshToken = try Self.text(in: json, at: place).map(Token.init(issuedToRefresh:))
+                // Without one, the old one stays. One that cannot be kept makes the whole answer unusable.
+                rest.refreshToken = try Token.text(json.value(at: place)).map(Token.init(issuedToRefresh:))
             } catch {
                 return .useless(reason: "the refresh token at \(place) cannot be used: \(error)", rest)
             }
@@ -62,13 +61,16 @@ public struct TokenFinder: Sendable {
         rest.refreshExpiresIn = refreshExpiresIn.flatMap {
             ExpiryReader.span(json.value(at: $0.pointer), unit: $0.unit)
         }
-        let texts = places.lazy.compactMap { place in Self.text(in: json, at: place).map { (place, $0) } }
+        let texts = places.lazy.compactMap { place in (try? Token.text(json.value(at: place))).map { (place, $0) } }
         // Without a recipe, what is no JSON Web Token may be the first of two steps, but for a few names.
         let found = isSure ? texts.first : texts.first { Self.sure.contains($0) || Token($1)?.isJWT ?? false }
-        guard let (place, text) = found else {
-            return .useless(reason: "the answer holds no new token at \(places[0]) (session.refresh.token)", rest)
-        }
+        let place = found?.0 ?? places[0]
         do throws(TokenProblem) {
+            guard let text = found?.1 else {
+                // Where a recipe says that it is, there may be something else.
+                if isSure { _ = try Token.text(json.value(at: place)) }
+                return .useless(reason: "the answer holds no new token at \(place) (session.refresh.token)", rest)
+            }
             var tokens = TokenSet(accessToken: try Token(issued: text))
             tokens.refreshToken = rest.refreshToken
             tokens.refreshExpiresIn = rest.refreshExpiresIn
@@ -77,9 +79,5 @@ public struct TokenFinder: Sendable {
         } catch {
             return .useless(reason: "the token at \(place) cannot be used: \(error)", rest)
         }
-    }
-
-    private static func text(in json: JSONValue, at pointer: String) -> String? {
-        json.value(at: pointer)?.string.flatMap { $0.isEmpty ? nil : $0 }
     }
 }

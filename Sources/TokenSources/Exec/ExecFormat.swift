@@ -174,12 +174,14 @@ public enum ExecFormat: String, Sendable, CaseIterable {
     /// `place` is used in messages.
     private static func token(_ value: JSONValue?, at place: String?) throws(Problem) -> Token {
         let place = place.map { " at \($0)" } ?? ""
-        guard let text = value?.string, !text.isEmpty else { throw Problem("prints no token\(place)") }
+        let token: Token?
         do throws(TokenProblem) {
-            return try Token(issued: text)
+            token = try Token.text(value).map(Token.init(issued:))
         } catch {
             throw Problem("prints something that is no token\(place): \(error)")
         }
+        guard let token else { throw Problem("prints no token\(place)") }
+        return token
     }
 }
 

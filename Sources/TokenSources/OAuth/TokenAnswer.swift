@@ -109,9 +109,11 @@ struct TokenAnswer {
 
     private func outcome(for purpose: TokenPurpose, held: HeldTokens, wall: Int) -> TokenOutcome {
         switch (isSuccess, accessToken) {
-        case (true, .some(let text)): return tokens(text, for: purpose, held: held, wall: wall)
-        case (true, nil) where !hasError:
+        case (true, .success(let text?)): return tokens(text, for: purpose, held: held, wall: wall)
+        case (true, .success(nil)) where !hasError:
             return useless("the answer holds no token at \(tokenPlace)", for: purpose, held: held)
+        case (true, .failure(let problem)) where !hasError:
+            return useless("the token at \(tokenPlace) cannot be used: \(problem)", for: purpose, held: held)
         case (_, _) where (300..<400).contains(response.status): return redirect
         default: return failure(for: purpose, wall: wall)
         }
@@ -126,9 +128,11 @@ struct TokenAnswer {
         }
     }
 
-    /// An empty text counts as absent.
-    private var accessToken: String? { text(at: tokenPlace) }
+    private var accessToken: Result<String?, TokenProblem> {
+        Result { () throws(TokenProblem) in try Token.text(json?.value(at: tokenPlace)) }
+    }
 
+    /// An empty text counts as absent.
     private func text(at pointer: String) -> String? {
         json?.value(at: pointer)?.string.flatMap { $0.isEmpty ? nil : $0 }
     }
@@ -168,9 +172,9 @@ struct TokenAnswer {
         return .obtained(tokens)
     }
 
-    /// Nil if the response contains none; an empty text counts as absent.
+    /// Nil if the response contains none.
     private func refreshToken() throws(TokenProblem) -> Token? {
-        guard let text = text(at: configuration.answer.refreshToken) else { return nil }
+        guard let text = try Token.text(json?.value(at: configuration.answer.refreshToken)) else { return nil }
         return try Token(issuedToRefresh: text)
     }
 

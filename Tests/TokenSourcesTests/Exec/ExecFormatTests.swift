@@ -106,6 +106,8 @@ import Testing
         let found = Self.found(output, .json, places)
         #expect(found?.token == "y" && found?.expiresIn == 120)
         #expect(Self.problem("{}", .json, places) == "prints no token at /credential/access_token")
+        let number = Self.problem(#"{"credential":{"access_token":5}}"#, .json, places)
+        #expect(number == "prints something that is no token at /credential/access_token: it is no text")
     }
 
     @Test func problemsHoldNothingOfTheOutput() {
