@@ -4,7 +4,7 @@ import HTTP1
 /// Removes secrets from recorded exchanges before they are stored. Pure.
 ///
 /// `‹redacted›` replaces values with secret names, and `‹token, generation N›` a known token wherever it occurs: plain,
-/// percent-encoded, escaped, or in base64. All other octets stay the same. Takes linear time.
+/// percent-encoded, escaped, in hexadecimal, or in base64. All other octets stay the same. Takes linear time.
 public struct Redactor: Sendable {
     /// A token that requests carry or carried, and its number for people.
     public struct KnownToken: Sendable, Equatable {

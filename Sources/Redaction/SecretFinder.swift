@@ -1,7 +1,7 @@
 import Credentials
 
-/// Finds known secrets in octets, plain and in base64 and base64url, at each of the three offsets that a secret can
-/// have in an encoded text.
+/// Finds known secrets in octets: plain, in hexadecimal of either case, and in base64 and base64url, at each of the three
+/// offsets that a secret can have in an encoded text.
 ///
 /// An Aho-Corasick automaton: takes linear time, whatever the secrets and the text are. Immutable.
 final class SecretFinder: Sendable {
@@ -103,11 +103,17 @@ final class SecretFinder: Sendable {
         mutating func addAll(of secret: [UInt8], _ mark: Findings.Mark) {
             guard secret.count >= SecretFinder.minLength else { return }
             add(secret, mark)
+            for digits in ["0123456789abcdef", "0123456789ABCDEF"] { add(Self.hexadecimal(secret, digits), mark) }
             for offset in 0..<3 {
                 let text = Self.base64(secret, offset)
                 add(text, mark)
                 add(text.map(Self.forURLs), mark)
             }
+        }
+
+        private static func hexadecimal(_ octets: [UInt8], _ digits: String) -> [UInt8] {
+            let digits = Array(digits.utf8)
+            return octets.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
         }
 
         /// The part of the base64 form that does not depend on the surrounding octets, for a secret at that offset in a

@@ -42,6 +42,9 @@ enum Known {
     /// Every octet escaped.
     static func escapedAll(_ text: String) -> String { bytes(text).map { "\\u00" + hexadecimal($0) }.joined() }
 
+    /// In small letters.
+    static func hexadecimal(_ text: String) -> String { bytes(text).map { hexadecimal($0).lowercased() }.joined() }
+
     static func json(_ text: String) -> String { JSONValue.string(text).serialized() }
 
     private static func hexadecimal(_ octet: UInt8) -> String {
@@ -62,6 +65,7 @@ enum Known {
         let mark = "‹token, generation \(generation)›"
         let spellings = [
             token, Known.percent(token), Known.percentAll(token), Known.escapedAll(token),
+            Known.hexadecimal(token), Known.hexadecimal(token).uppercased(), Known.percent(Known.hexadecimal(token)),
             String(Known.json(token).dropFirst().dropLast()), Known.percent(Known.percent(token)),
             String(Known.json(token).replacingAll("/", with: "\\/").dropFirst().dropLast()),
             Known.percent(Known.percent(Known.percent(token))),

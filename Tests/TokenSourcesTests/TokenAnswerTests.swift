@@ -293,6 +293,10 @@ import Upstream
         for escaped in [#"Zq\\\"<SECRETTAIL"#, "Zq&quot;&lt;SECRETTAIL", #"Zq\u0022\u003cSECRETTAIL"#] {
             #expect(!QuotedText.quoted("body was \(escaped)", hiding: [#"Zq"<SECRETTAIL"#]).contains("TAIL"))
         }
+        // "zq=key" in hexadecimal of either case.
+        for digits in ["7a713d6b6579", "7A713D6B6579"] {
+            #expect(QuotedText.quoted("got \(digits)!", hiding: ["zq=key"]) == "got ‹redacted›!")
+        }
         let secret = String(repeating: "Q", count: 5000)
         #expect(!QuotedText.quoted(secret + secret, hiding: [secret]).contains("Q"))
         #expect(!QuotedText.quoted(secret + secret + secret + "x", hiding: [secret + secret]).contains("Q"))

@@ -9,7 +9,7 @@ enum QuotedText {
     private static let maxSearched = 8 * 1024
     private static let mark = Array("‹redacted›".utf8)
 
-    /// Removes `secrets` as they are, percent-encoded and in base64 at any offset, and also their parts between
+    /// Removes `secrets` as they are, percent-encoded, in hexadecimal and in base64 at any offset, and also their parts between
     /// characters that JSON and HTML escape. If the text contains one in another percent-encoding, nothing of it is
     /// left.
     static func quoted(_ text: String, hiding secrets: [String]) -> String {
@@ -84,6 +84,9 @@ enum QuotedText {
         }
         let parts = secret.split { !isNeverEscaped($0) }.map(Array.init)
         if parts.count > 1 { forms += parts.filter { $0.count >= shortestPart } }
+        if secret.count >= shortestInHexadecimal {
+            for isUpper in [false, true] { forms.append(hexadecimal(secret, isUpper: isUpper)) }
+        }
         for shift in 0..<3 {
             // The base64 of a value depends on its offset modulo three. Characters that depend on the neighbouring
             // bytes are left out.
@@ -99,6 +102,14 @@ enum QuotedText {
 
     /// Shorter parts would match ordinary words.
     private static let shortestPart = 8
+
+    /// Shorter ones would match ordinary numbers.
+    private static let shortestInHexadecimal = 4
+
+    private static func hexadecimal(_ octets: [UInt8], isUpper: Bool) -> [UInt8] {
+        let digits = Array((isUpper ? "0123456789ABCDEF" : "0123456789abcdef").utf8)
+        return octets.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
+    }
 
     private static func isNeverEscaped(_ octet: UInt8) -> Bool {
         switch octet {
