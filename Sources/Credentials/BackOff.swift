@@ -7,6 +7,8 @@ struct BackOff: Equatable, Sendable {
     /// Why a refresh failed for now.
     enum Setback: Equatable, Sendable {
         case unavailable
+        /// The same, and clients may read why.
+        case unavailableBecause(String)
         /// Nothing was sent.
         case unreachable
         /// The issuer rejects the form of the request, for the given reason.
@@ -47,6 +49,7 @@ struct BackOff: Equatable, Sendable {
         let seconds = CredentialState.seconds(left(now: now))
         return switch setback {
         case .unavailable, .engine: .unavailable(retryAfter: seconds, isUnreachable: false)
+        case .unavailableBecause(let told): .unavailable(retryAfter: seconds, isUnreachable: false, because: told)
         case .unreachable: .unavailable(retryAfter: seconds, isUnreachable: true)
         case .misconfigured(let reason): .misconfigured(reason, retryAfter: seconds)
         }
@@ -59,7 +62,7 @@ struct BackOff: Equatable, Sendable {
         switch setback {
         case .engine: return enginePause
         case .misconfigured: return min(initialPauseForMistakes << Int64(min(failures, 3)), maximumPauseForMistakes)
-        case .unavailable, .unreachable:
+        case .unavailable, .unavailableBecause, .unreachable:
             let exponential = min(initialPause << Int64(min(failures, 6)), maximumPause)
             let asked = Int64(min(max(retryAfter ?? 0, 0), maximumRetryAfter)) * second
             return max(Int64(Double(exponential) * (0.5 + jitter / 2)), asked)

@@ -31,8 +31,8 @@ public enum CredentialFailure: Error, Equatable, Sendable {
     /// The refresh brought the same token again. `retryAfter` is seconds until the next try.
     case unchanged(retryAfter: Int)
     /// The refresh failed for now. `retryAfter` is seconds until the next try; `isUnreachable` says that not even a
-    /// connection was made.
-    case unavailable(retryAfter: Int, isUnreachable: Bool)
+    /// connection was made. `because` is what clients may read of the cause, the rest of a sentence.
+    case unavailable(retryAfter: Int, isUnreachable: Bool, because: String? = nil)
     /// The issuer rejects the form of the refresh, for the given reason; the held tokens are kept. `retryAfter` is
     /// seconds until the next try.
     case misconfigured(String, retryAfter: Int)

@@ -40,6 +40,8 @@ extension Session {
         var isTimeout: Bool
         /// Only a login helps.
         var isFinal: Bool
+        /// What clients may read of it, the rest of a sentence.
+        var told: String?
 
         init(
             _ outcome: RefreshEntry.Outcome,
@@ -47,7 +49,8 @@ extension Session {
             retryAfter: Int? = nil,
             status: Int? = nil,
             isTimeout: Bool = false,
-            isFinal: Bool = false
+            isFinal: Bool = false,
+            told: String? = nil
         ) {
             self.outcome = outcome
             self.reason = reason
@@ -55,6 +58,7 @@ extension Session {
             self.status = status
             self.isTimeout = isTimeout
             self.isFinal = isFinal || outcome == .refused
+            self.told = told
         }
     }
 
@@ -225,17 +229,18 @@ extension Session {
         case .unchanged: .unchanged(jitter: jitter)
         case .failed(let failed, _) where failed.isFinal: .denied(explanation: failed.reason)
         case .failed(let failed, _):
-            .failed(setback(failed.outcome, failed.reason), retryAfter: failed.retryAfter, jitter: jitter)
+            .failed(setback(failed), retryAfter: failed.retryAfter, jitter: jitter)
         case .paused(let backOff): .paused(backOff)
         case .withoutEngine: .failed(.engine, retryAfter: nil, jitter: jitter)
         }
     }
 
-    static func setback(_ outcome: RefreshEntry.Outcome, _ detail: String) -> BackOff.Setback {
-        switch outcome {
+    static func setback(_ failure: Failure) -> BackOff.Setback {
+        switch failure.outcome {
         case .unreachable: .unreachable
-        case .misconfigured: .misconfigured(detail)
-        case .refreshed, .unchanged, .refused, .unavailable, .lost, .interrupted, .notWritable: .unavailable
+        case .misconfigured: .misconfigured(failure.reason)
+        case .refreshed, .unchanged, .refused, .unavailable, .lost, .interrupted, .notWritable:
+            failure.told.map { .unavailableBecause($0) } ?? .unavailable
         }
     }
 

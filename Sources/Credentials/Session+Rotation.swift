@@ -248,10 +248,17 @@ extension Session {
                 expiresIn: tokens?.refreshExpiresIn,
                 reason: "\(reason). The refresh token that came is kept"
             )
-        case .unavailable(let reason, let retryAfter, let mayHaveRotated, let status, let isTimeout):
+        case .unavailable(let reason, let retryAfter, let mayHaveRotated, let status, let isTimeout, let told):
             if mayHaveRotated, source.spends, rotation.base.unanswered == nil { rotation.noteLost(reason) }
             return .failure(
-                Failure(.unavailable, reason, retryAfter: retryAfter, status: status, isTimeout: isTimeout)
+                Failure(
+                    .unavailable,
+                    reason,
+                    retryAfter: retryAfter,
+                    status: status,
+                    isTimeout: isTimeout,
+                    told: told
+                )
             )
         case .unreachable(let reason, let isTimeout):
             return .failure(Failure(.unreachable, reason, isTimeout: isTimeout))

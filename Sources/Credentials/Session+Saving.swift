@@ -173,7 +173,7 @@ extension Session {
         // What hinders the one may not hinder the other.
         guard !failure.isFinal, failure.outcome != .notWritable else { return nil }
         return snapshot.machine.pause(
-            after: Self.setback(failure.outcome, failure.reason),
+            after: Self.setback(failure),
             retryAfter: failure.retryAfter,
             jitter: rotation.jitter,
             now: clock.now

@@ -59,7 +59,7 @@ extension SessionRecord.Pause {
     /// it is back.
     init?(_ pause: Int64, asked: Int?, failures: Int, _ setback: BackOff.Setback, now: Instant) {
         switch setback {
-        case .unavailable: break
+        case .unavailable, .unavailableBecause: break
         case .unreachable, .misconfigured, .engine: return nil
         }
         var seconds = Int(pause / CredentialState.second)

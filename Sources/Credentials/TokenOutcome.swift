@@ -10,13 +10,14 @@ public enum TokenOutcome: Sendable {
     case misconfigured(reason: String, tokens: UnusableTokens? = nil)
     /// It failed for now. `retryAfter` is the seconds that the issuer asked for. `mayHaveRotated` says that the issuer
     /// may have rotated what was spent before it failed; `status` is its answer's. `isTimeout`, here and below: it took
-    /// too long.
+    /// too long. `told` is what clients may read of it, the rest of a sentence; nil if nothing in particular.
     case unavailable(
         reason: String,
         retryAfter: Int? = nil,
         mayHaveRotated: Bool = false,
         status: Int? = nil,
-        isTimeout: Bool = false
+        isTimeout: Bool = false,
+        told: String? = nil
     )
     /// Nothing was sent.
     case unreachable(reason: String, isTimeout: Bool = false)

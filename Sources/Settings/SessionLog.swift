@@ -173,7 +173,7 @@ public enum SessionLog {
         var (text, retry) = ("\(what)\(story(report, "for")): \(reason)", Int?.none)
         switch failure {
         case .loginNeeded: text += " Run: \(login)"
-        case .unavailable(let seconds, _), .misconfigured(_, let seconds):
+        case .unavailable(let seconds, _, _), .misconfigured(_, let seconds):
             text += "; next try in \(seconds) s"
             retry = seconds
         case .notRefreshable, .refreshDidNotHelp, .unchanged, .overloaded, .paused, .notWritable, .shuttingDown: break

@@ -35,6 +35,8 @@ import Testing
         #expect(backOff.left(now: 4 * Self.second) == 6 * Self.second)
         #expect(backOff.left(now: .max) == 0 && backOff.left(now: 11 * Self.second) == 0)
         #expect(backOff.failure(now: 0) == .unavailable(retryAfter: 10, isUnreachable: true))
+        let told = BackOff(until: 10 * Self.second, failures: 1, setback: .unavailableBecause("so"))
+        #expect(told.failure(now: 0) == .unavailable(retryAfter: 10, isUnreachable: false, because: "so"))
     }
 }
 

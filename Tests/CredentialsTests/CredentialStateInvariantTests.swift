@@ -186,7 +186,8 @@ struct SeededGenerator: RandomNumberGenerator {
                 case .start(let pause):
                     expect(!state.isRefreshing && !state.isRefreshDenied && state.canRefresh, "starts what may not be")
                     expect((0...2_000_000_000).contains(pause), "waits too long")
-                case .fail(.unavailable(let seconds, _)), .fail(.paused(let seconds)), .fail(.unchanged(let seconds)),
+                case .fail(.unavailable(let seconds, _, _)), .fail(.paused(let seconds)),
+                    .fail(.unchanged(let seconds)),
                     .fail(.misconfigured(_, let seconds)):
                     expect((0...Int.max).contains(seconds), "a pause of less than nothing")
                 case .fail: break

@@ -80,6 +80,12 @@ import Upstream
         #expect(Problem.proxyStatus(of: failure).hasPrefix("squire; error="))
     }
 
+    @Test func causeThatClientsMayReadIsSaid() {
+        let failure = CredentialFailure.unavailable(retryAfter: 7, isUnreachable: false, because: "the command x fails")
+        let told = "No token can be obtained right now: the command x fails. Trying again in 7 s."
+        #expect(Problem(failure).detail == told)
+    }
+
     @Test func noWayToRefreshIsSaidOnlyWhenThereIsNone() {
         #expect(Problem(CredentialFailure.notRefreshable).detail.contains("nothing to refresh it with"))
         #expect(!Problem(CredentialFailure.refreshDidNotHelp).detail.contains("nothing to refresh it with"))

@@ -36,7 +36,7 @@ import TokenSources
         case .unchanged(let expiresIn, _): "unchanged \(expiresIn.map(String.init) ?? "-")"
         case .refused(_, let status): "refused \(status ?? 0)"
         case .misconfigured: "misconfigured"
-        case .unavailable(_, let after, let mayHaveRotated, _, _):
+        case .unavailable(_, let after, let mayHaveRotated, _, _, _):
             "unavailable \(after.map(String.init) ?? "-")\(mayHaveRotated ? " rotated" : "")"
         case .unreachable: "unreachable"
         case .lost(_, let response, _): response == nil ? "lost" : "lost kept"

@@ -143,7 +143,7 @@ extension TokenOutcome {
     var reason: String {
         switch self {
         case .obtained, .unchanged: ""
-        case .refused(let reason, _), .misconfigured(let reason, _), .unavailable(let reason, _, _, _, _),
+        case .refused(let reason, _), .misconfigured(let reason, _), .unavailable(let reason, _, _, _, _, _),
             .unreachable(let reason, _), .lost(let reason, _, _):
             reason
         }

@@ -32,7 +32,7 @@ import Upstream
         case .refused: "refused"
         case .misconfigured(_, let tokens):
             "misconfigured" + (tokens.map { " saved \($0.refreshToken?.value ?? "-")" } ?? "")
-        case .unavailable(_, let retryAfter, let mayHaveRotated, _, _):
+        case .unavailable(_, let retryAfter, let mayHaveRotated, _, _, _):
             "unavailable" + (retryAfter.map { " \($0)" } ?? "") + (mayHaveRotated ? " rotated" : "")
         case .unreachable: "unreachable"
         case .lost(_, let response, _): "lost" + (response == nil ? "" : " kept")
@@ -42,7 +42,7 @@ import Upstream
     private static func reason(_ reply: TokenReply) -> String {
         switch reply.outcome {
         case .obtained, .unchanged: ""
-        case .refused(let reason, _), .misconfigured(let reason, _), .unavailable(let reason, _, _, _, _),
+        case .refused(let reason, _), .misconfigured(let reason, _), .unavailable(let reason, _, _, _, _, _),
             .unreachable(let reason, _), .lost(let reason, _, _):
             reason
         }

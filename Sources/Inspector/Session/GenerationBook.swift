@@ -283,7 +283,7 @@ extension GenerationBook.Failure.Kind {
 extension CredentialFailure {
     fileprivate var secondsUntilRetry: Int? {
         switch self {
-        case .unavailable(let seconds, _), .misconfigured(_, let seconds), .paused(let seconds),
+        case .unavailable(let seconds, _, _), .misconfigured(_, let seconds), .paused(let seconds),
             .unchanged(let seconds):
             seconds
         case .loginNeeded, .notRefreshable, .refreshDidNotHelp, .notWritable, .overloaded, .shuttingDown: nil

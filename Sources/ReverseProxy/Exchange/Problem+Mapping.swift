@@ -91,10 +91,13 @@ extension Problem {
                 proxyError: .httpRequestDenied,
                 retryAfter: seconds
             )
-        case .unavailable(let seconds, _):
+        case .unavailable(let seconds, _, let because):
+            let story =
+                because.map { "No token can be obtained right now: \($0)." }
+                ?? "The session's token cannot be refreshed right now."
             self.init(
                 .sessionUnavailable,
-                detail: "The session's token cannot be refreshed right now. Trying again in \(seconds) s.",
+                detail: "\(story) Trying again in \(seconds) s.",
                 retryAfter: seconds
             )
         case .misconfigured(let reason, let seconds):

@@ -78,7 +78,7 @@ enum RecordKind: UInt8 {
         case loginNeeded(hasText: Bool)
         case notRefreshable
         case unchanged(retryAfter: Int)
-        case unavailable(retryAfter: Int, isUnreachable: Bool)
+        case unavailable(retryAfter: Int, isUnreachable: Bool, hasText: Bool)
         case misconfigured(retryAfter: Int)
         case paused(retryAfter: Int)
         case refreshDidNotHelp
@@ -210,8 +210,8 @@ extension RecordKind.Failure {
             case .loginNeeded(let text): .loginNeeded(hasText: text != nil)
             case .notRefreshable: .notRefreshable
             case .unchanged(let seconds): .unchanged(retryAfter: seconds)
-            case .unavailable(let seconds, let isUnreachable):
-                .unavailable(retryAfter: seconds, isUnreachable: isUnreachable)
+            case .unavailable(let seconds, let isUnreachable, let text):
+                .unavailable(retryAfter: seconds, isUnreachable: isUnreachable, hasText: text != nil)
             case .misconfigured(_, let seconds): .misconfigured(retryAfter: seconds)
             case .paused(let seconds): .paused(retryAfter: seconds)
             case .refreshDidNotHelp: .refreshDidNotHelp
@@ -230,8 +230,8 @@ extension CredentialFailure {
             case .loginNeeded(let hasText): .loginNeeded(hasText ? words : nil)
             case .notRefreshable: .notRefreshable
             case .unchanged(let seconds): .unchanged(retryAfter: seconds)
-            case .unavailable(let seconds, let isUnreachable):
-                .unavailable(retryAfter: seconds, isUnreachable: isUnreachable)
+            case .unavailable(let seconds, let isUnreachable, let hasText):
+                .unavailable(retryAfter: seconds, isUnreachable: isUnreachable, because: hasText ? words : nil)
             case .misconfigured(let seconds): .misconfigured(words, retryAfter: seconds)
             case .paused(let seconds): .paused(retryAfter: seconds)
             case .refreshDidNotHelp: .refreshDidNotHelp
@@ -244,9 +244,9 @@ extension CredentialFailure {
     /// The text of the failure; empty if it has none.
     var text: String {
         switch self {
-        case .loginNeeded(let text): text ?? ""
+        case .loginNeeded(let text), .unavailable(_, _, let text): text ?? ""
         case .misconfigured(let text, _), .notWritable(let text): text
-        case .notRefreshable, .unchanged, .unavailable, .paused, .refreshDidNotHelp, .overloaded, .shuttingDown: ""
+        case .notRefreshable, .unchanged, .paused, .refreshDidNotHelp, .overloaded, .shuttingDown: ""
         }
     }
 }

@@ -28,9 +28,10 @@ public enum CommandFailure: Equatable, Sendable {
     /// The caller stopped it.
     case stopped
 
-    /// The rest of a sentence that begins with the command. `quote` makes its words safe to show.
-    func text(_ quote: (String) -> String) -> String {
-        func said(_ complaint: String?) -> String { complaint.map { ": \(quote($0))" } ?? "" }
+    /// The rest of a sentence that begins with the command. `quote` makes its words safe to show; nil leaves
+    /// them away.
+    func text(_ quote: (String) -> String?) -> String {
+        func said(_ complaint: String?) -> String { complaint.flatMap(quote).map { ": \($0)" } ?? "" }
         switch self {
         case .notStarted(let code): return unsafe "cannot be started: \(String(cString: strerror(code)))"
         case .exited(let code, let complaint): return "ends with code \(code)\(said(complaint))"

@@ -88,8 +88,10 @@ public final class ExecSource: TokenSource {
         switch end {
         case .failed(let failure):
             let reason = story(failure.text { quoted($0) })
-            return failure.mayPass
-                ? .unavailable(reason: reason, isTimeout: failure.isTimeout) : .misconfigured(reason: reason)
+            guard failure.mayPass else { return .misconfigured(reason: reason) }
+            // Nothing of its output is for clients.
+            let told = story(failure.text { _ in nil }) + "; Squire's log says more"
+            return .unavailable(reason: reason, isTimeout: failure.isTimeout, told: told)
         case .printed(let output, let complaint):
             do throws(ExecFormat.Problem) {
                 let found = try configuration.format.find(in: output, configuration.places, wall: clock.wall())

@@ -77,7 +77,7 @@ struct TokenAnswer {
         if isSuccess, json != nil, !hasError { return nil }
         switch outcome(for: .mint, held: HeldTokens(), wall: wall) {
         case .misconfigured(let reason, _): return .misconfigured(reason)
-        case .unavailable(let reason, let retryAfter, _, _, _): return .unavailable(reason, retryAfter: retryAfter)
+        case .unavailable(let reason, let retryAfter, _, _, _, _): return .unavailable(reason, retryAfter: retryAfter)
         case .obtained, .unchanged, .refused, .unreachable, .lost: return .unavailable(said)
         }
     }

@@ -43,11 +43,11 @@ struct ExitFailure: Error {
             self = .loginNeeded(
                 "squire: the token does not last, and no session.refresh is configured. Run: \(login)"
             )
-        case .unavailable(let seconds, true):
+        case .unavailable(let seconds, true, _):
             self = .unreachable(
                 "squire: the API cannot be reached\(because). \(loss); try again in \(seconds) s"
             )
-        case .unavailable(let seconds, false), .paused(let seconds):
+        case .unavailable(let seconds, false, _), .paused(let seconds):
             self = .tryLater(
                 isFirst
                     ? "squire: no token can be had now\(because). Try again in \(seconds) s"

@@ -48,7 +48,7 @@ struct OAuthCheck {
         case .obtained, .unchanged: .ok("client", "the authorization server knows it, and gives it a token")
         case .misconfigured(let reason, _): CheckLine(.fail(.misconfigured), "client", reason)
         case .unreachable(let reason, _): CheckLine(.fail(.unreachable), "client", reason)
-        case .refused(let reason, _), .unavailable(let reason, _, _, _, _), .lost(let reason, _, _):
+        case .refused(let reason, _), .unavailable(let reason, _, _, _, _, _), .lost(let reason, _, _):
             .warn("client", "\(reason): try again later")
         }
     }

@@ -191,7 +191,7 @@ struct OAuthLogin {
         if case .obtained = outcome { return .ended(.loggedIn) }
         if let answer = reply.error.flatMap(DeviceLogin.Answer.init) { return answer }
         switch outcome {
-        case .unavailable(_, let seconds, _, _, _): return .poll(.noAnswer(retryAfter: seconds))
+        case .unavailable(_, let seconds, _, _, _, _): return .poll(.noAnswer(retryAfter: seconds))
         // The person may need minutes, so that a failure in between is not final.
         case .unreachable, .lost: return .poll(.noAnswer(retryAfter: nil))
         case .obtained, .unchanged, .refused, .misconfigured: throw redemption.failure(outcome, of: .deviceCode)

@@ -130,7 +130,7 @@ struct TokenRedemption {
                 "squire: no token came that can be used: \(reason). The refresh token is kept in \(access.file.path): once "
                     + "the configuration is right, the next token is had with it\(replaced)"
             )
-        case .unavailable(let reason, let seconds, _, _, _):
+        case .unavailable(let reason, let seconds, _, _, _, _):
             let when = seconds.map { "in \($0) s" } ?? "later"
             return .tryLater(nobody + "\(reason). Try again \(when): \(line)")
         case .unreachable(let reason, _):

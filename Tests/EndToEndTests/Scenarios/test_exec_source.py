@@ -90,6 +90,8 @@ class ExecTest(StatelessCase):
         squire = self.run_squire(config)
         answer = self.fetch(squire)
         self.assertEqual(answer.status, 503)
+        self.assertIn("the command ./helper ends with code 3; Squire's log says more", json.loads(answer.data)["detail"])
+        self.assertNotIn(b"hunter2", answer.data)
         said = "ends with code 3: bad ‹redacted› for ‹redacted›"
         self.until(lambda: said in squire.text(), "what the command says is not in the log")
         for text in (squire.text(), answer.data.decode()):

@@ -188,6 +188,7 @@ import Threads
         for failure: CredentialFailure in [
             .loginNeeded("why"), .loginNeeded(), .notRefreshable, .unchanged(retryAfter: 1),
             .unavailable(retryAfter: 2, isUnreachable: true), .misconfigured("x", retryAfter: 3),
+            .unavailable(retryAfter: 2, isUnreachable: false, because: "so"),
             .paused(retryAfter: 4),
             .refreshDidNotHelp, .notWritable("disk"), .overloaded, .shuttingDown,
         ] {

@@ -40,7 +40,7 @@ import Threads
             machine.store.cut()
             machine.wait { machine.session.status.shared?.isReachable == false }
             #expect(machine.session.token == api.current)
-            guard case .failure(.unavailable(let seconds, _)) = machine.askAgain().wait() else {
+            guard case .failure(.unavailable(let seconds, _, _)) = machine.askAgain().wait() else {
                 Issue.record("a token")
                 continue
             }
@@ -175,7 +175,7 @@ import Threads
         for machine in machines { machine.wait(for: api.current) }
         api.shed(90)
         func told(_ answer: Result<Token, CredentialFailure>) -> Bool {
-            guard case .failure(.unavailable(let seconds, _)) = answer else { return false }
+            guard case .failure(.unavailable(let seconds, _, _)) = answer else { return false }
             return (85...91).contains(seconds)
         }
         let asked = machines.map { $0.askAgain() }
@@ -383,7 +383,7 @@ import Threads
         machine.store.cut()
         machine.session.share()
         machine.wait { machine.session.status.shared?.isReachable == false }
-        guard case .failure(.unavailable(let seconds, _)) = machine.askAgain().wait() else {
+        guard case .failure(.unavailable(let seconds, _, _)) = machine.askAgain().wait() else {
             Issue.record("a login is asked for")
             return
         }

@@ -88,14 +88,14 @@ import Testing
 
     @Test func failuresSayWhatTheyAre() throws {
         guard
-            case .unavailable(let reason, _, false, _, false) = source("echo secret-token no >&2; exit 7").get(
-                held("secret-token")
-            )
+            case .unavailable(let reason, _, false, _, false, let told) = source("echo secret-token no >&2; exit 7")
+                .get(held("secret-token"))
         else {
             Issue.record("not unavailable")
             return
         }
         #expect(reason == "the command sh ends with code 7: ‹redacted› no")
+        #expect(told == "the command sh ends with code 7; Squire's log says more")
         guard case .misconfigured(let reason, _) = source("echo a b; echo why >&2").get(HeldTokens()) else {
             Issue.record("not misconfigured")
             return
