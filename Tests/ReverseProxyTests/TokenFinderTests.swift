@@ -1,7 +1,8 @@
 import Credentials
-import ReverseProxy
 import Testing
 import TokenSources
+
+@testable import ReverseProxy
 
 @Suite struct TokenFinderTests {
     private func find(_ body: String) -> TokenSet? {
@@ -22,6 +23,20 @@ import TokenSources
     func lifetimeIsReadFromEitherMember(_ member: String, _ expected: Int?) throws {
         let found = try #require(find(#"{"t":"abc",\#(member)}"#))
         #expect(found.accessToken == Token("abc") && found.expiresIn == expected)
+    }
+
+    @Test(
+        "A token that cannot be used is told from none",
+        arguments: [
+            (#"{"t":"two words"}"#, "the token at /t cannot be used: character 4"), (#"{"t":7}"#, "the token at /t"),
+            (#"{"t":"ok"}"#, nil), (#"{"t":""}"#, nil), (#"{"x":"ok"}"#, nil), ("", nil), ("<html>", nil),
+        ]
+    )
+    func tokensThatAreNone(_ body: String, _ expected: String?) {
+        let recipe = SessionConfiguration.Refresh(method: "POST", path: "/", token: "/t")
+        let problem = TokenFinder(recipe).problem(in: Array(body.utf8))
+        #expect(problem?.hasPrefix(expected ?? "?") ?? (expected == nil))
+        #expect(problem?.contains("two words") != true)
     }
 
     @Test func spansMayBeMinutesAndClockTimes() throws {

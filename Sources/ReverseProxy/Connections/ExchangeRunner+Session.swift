@@ -155,7 +155,10 @@ extension ExchangeRunner {
     /// A sign-in succeeded: its token becomes the session's, and is saved before the client gets the response.
     func learnToken() {
         let now = MonotonicClock.now()
-        guard let tokens = decodedBody.flatMap(tokens) else { return relayCollected(proxyStatus: Self.noToken) }
+        guard let tokens = decodedBody.flatMap(tokens) else {
+            let problem = decodedBody.flatMap(TokenFinder(proxy.configuration.session.refresh).problem)
+            return relayCollected(proxyStatus: problem.map(Problem.proxyStatus(unusable:)) ?? Self.noToken)
+        }
         let ticket = waitForSession(now: now)
         let waiting = resources.waiting
         proxy.session.adopt(tokens, .signIn, keepsUnsaved: true) { result in

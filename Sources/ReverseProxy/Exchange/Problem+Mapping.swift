@@ -136,6 +136,11 @@ extension Problem {
         return result + "\""
     }
 
+    /// The Proxy-Status of the response to a sign-in whose token cannot be used, for that reason.
+    static func proxyStatus(unusable reason: String) -> String {
+        "squire; details=\(quoted("the session is as it was: \(reason)"))"
+    }
+
     /// The Proxy-Status of the upstream's own 401 after a refresh that did not help.
     public static func proxyStatus(of failure: CredentialFailure) -> String {
         switch failure {

@@ -154,7 +154,8 @@ struct RefreshJudge: Sendable {
         case .tokens(let tokens):
             let reason = "what is at \(recipe.token) (session.refresh.token) is no JSON Web Token, as the old one is"
             return useless(reason, UnusableTokens(tokens), response, old: old)
-        case .useless(let reason, let tokens): return useless(reason, tokens, response, old: old)
+        case .absent(let reason, let tokens), .unusable(let reason, let tokens):
+            return useless(reason, tokens, response, old: old)
         }
         let reply = IssuerResponse(
             body: response.body,

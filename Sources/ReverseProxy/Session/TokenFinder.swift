@@ -41,10 +41,19 @@ public struct TokenFinder: Sendable {
         return tokens
     }
 
+    /// Why there is one and it cannot be used, or nil: there is none.
+    func problem(in body: [UInt8]) -> String? {
+        guard let json = JSONValue(lenient: body), case .unusable(let reason, _) = look(in: json, date: nil, wall: 0)
+        else { return nil }
+        return reason
+    }
+
     enum Finding {
         case tokens(TokenSet)
-        /// No usable tokens; possibly a refresh token alone.
-        case useless(reason: String, UnusableTokens)
+        /// No token is there; possibly a refresh token alone.
+        case absent(reason: String, UnusableTokens)
+        /// One is there that is no token; possibly a refresh token beside it.
+        case unusable(reason: String, UnusableTokens)
     }
 
     /// The same, with the reason if there are none.
@@ -55,7 +64,7 @@ public struct TokenFinder: Sendable {
                 // Without one, the old one stays. One that cannot be kept makes the whole answer unusable.
                 rest.refreshToken = try Token.text(json.value(at: place)).map(Token.init(issuedToRefresh:))
             } catch {
-                return .useless(reason: "the refresh token at \(place) cannot be used: \(error)", rest)
+                return .unusable(reason: "the refresh token at \(place) cannot be used: \(error)", rest)
             }
         }
         rest.refreshExpiresIn = refreshExpiresIn.flatMap {
@@ -69,7 +78,7 @@ public struct TokenFinder: Sendable {
             guard let text = found?.1 else {
                 // Where a recipe says that it is, there may be something else.
                 if isSure { _ = try Token.text(json.value(at: place)) }
-                return .useless(reason: "the answer holds no new token at \(place) (session.refresh.token)", rest)
+                return .absent(reason: "the answer holds no new token at \(place) (session.refresh.token)", rest)
             }
             var tokens = TokenSet(accessToken: try Token(issued: text))
             tokens.refreshToken = rest.refreshToken
@@ -77,7 +86,7 @@ public struct TokenFinder: Sendable {
             tokens.expiresIn = ExpiryReader.lifetime(in: json, expiresIn: expiresIn, expiresAt: expiresAt, wall: wall)
             return .tokens(tokens.dated(date.flatMap(HTTPDate.seconds)))
         } catch {
-            return .useless(reason: "the token at \(place) cannot be used: \(error)", rest)
+            return .unusable(reason: "the token at \(place) cannot be used: \(error)", rest)
         }
     }
 }
