@@ -79,16 +79,8 @@ public struct SessionDiagnosis: Sendable {
         _ probe: SessionConfiguration.Probe,
         _ rules: [SessionConfiguration.Rejection]
     ) -> Answer {
-        let policy = RejectionPolicy(rules)
-        let challenges = response.fields.filter { $0.name.lowercased() == "www-authenticate" }.map(\.value)
-        let body = RejectionPolicy.Body(type: response["Content-Type"], isThere: probe.method != .head)
-        switch policy.verdict(status: response.status, challenges: challenges, body: body) {
-        case .rejected: return .rejected
-        case .needsBody
-        where policy.isRejected(status: response.status, challenges: challenges, body: response.body):
-            return .rejected
-        case .accepted, .needsBody: return (200...299).contains(response.status) ? .accepted : .unclear
-        }
+        if RejectionPolicy(rules).isRejected(response, to: probe.method.rawValue) { return .rejected }
+        return (200...299).contains(response.status) ? .accepted : .unclear
     }
 
     // MARK: Lines

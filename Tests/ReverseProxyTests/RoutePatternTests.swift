@@ -31,6 +31,15 @@ import Testing
         #expect(throws: RoutePattern.Malformed.self) { try RoutePattern(parsing: text) }
     }
 
+    @Test(arguments: [
+        ("POST /a/b", "POST /a/b"), ("DELETE /A/b/", "DELETE /A/b/"), ("/a", "POST /a"), ("GET /", "GET /"),
+        ("/a%2a", "POST /a%2a"), ("POST /a/*", nil), ("/**", nil), ("DELETE /a/*/b", nil),
+    ])
+    func withoutWildcardsItNamesARequest(_ pattern: String, _ request: String?) throws {
+        let named = try RoutePattern(parsing: pattern).singleRequest
+        #expect(named.map { "\($0.method) \($0.path)" } == request)
+    }
+
     /// They would not match what they spell.
     @Test(arguments: [
         "//", "/v1//health", "/a//", "/a/./b", "/a/../b", "/..", "/a;x=1", "/a\\b", "/%2e%2E/a", "/a%2Fb", "/a%5Cb",

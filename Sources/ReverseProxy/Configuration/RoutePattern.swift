@@ -102,6 +102,14 @@ public struct RoutePattern: Sendable, Equatable, CustomStringConvertible {
         return (octets, true)
     }
 
+    /// The only request that the pattern matches, its path as it is spelled; nil if the pattern has wildcards. `POST` if
+    /// it names no method.
+    public var singleRequest: (method: String, path: String)? {
+        guard literalPrefix.isWhole else { return nil }
+        let path = description.drop { $0 != "/" }
+        return (method.map { String(decoding: $0, as: UTF8.self) } ?? "POST", String(path))
+    }
+
     /// Whether it names that very request, which `exact` matches, without a wildcard.
     func names(_ exact: RoutePattern) -> Bool {
         segments == exact.segments && (method == nil || method == exact.method)

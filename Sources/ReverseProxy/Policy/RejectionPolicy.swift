@@ -1,6 +1,7 @@
 import Credentials
 import HTTP1
 import Support
+public import Upstream
 
 /// Decides whether a response means "token rejected".
 public final class RejectionPolicy: Sendable {
@@ -123,5 +124,16 @@ public final class RejectionPolicy: Sendable {
         let bodies = rules(about: status, challenges).compactMap(\.body)
         guard !bodies.isEmpty, let json = JSONValue(lenient: body) else { return false }
         return bodies.contains { $0.isMet(by: json) }
+    }
+
+    /// Decides about the whole response to a request that Squire made itself. `method` is in upper case.
+    public func isRejected(_ response: BlockingRequest.Response, to method: String) -> Bool {
+        let challenges = response.fields.filter { $0.name.lowercased() == "www-authenticate" }.map(\.value)
+        let body = Body(type: response["Content-Type"], isThere: method != "HEAD")
+        return switch verdict(status: response.status, challenges: challenges, body: body) {
+        case .accepted: false
+        case .rejected: true
+        case .needsBody: isRejected(status: response.status, challenges: challenges, body: response.body)
+        }
     }
 }

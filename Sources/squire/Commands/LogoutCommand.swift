@@ -69,9 +69,10 @@ struct LogoutCommand: ParsableCommand {
     /// Ends the session at its source. Returns true if it was dead already.
     private func end(_ record: SessionRecord, _ access: SessionAccess) throws -> Bool {
         guard let signOut = SignOut(access.loaded) else {
-            Output.error(
-                "squire: no session.sign-out is configured: the token is forgotten here, but lives on at the API"
-            )
+            let reason =
+                access.loaded.configuration.session.signOut.isEmpty
+                ? "no session.sign-out is configured" : "session.sign-out names no single request, only patterns with *"
+            Output.error("squire: \(reason): the token is forgotten here, but lives on at the API")
             return false
         }
         guard let outcome = try endByRoute(record, access, signOut) else { return true }
@@ -136,7 +137,10 @@ struct LogoutCommand: ParsableCommand {
         let outcome = signOut.end(held)
         guard case .rejected = outcome, canRefresh else { return outcome }
         do {
-            return signOut.end(HeldTokens(accessToken: try access.refresh(.rejected, goesOn: true)))
+            let next = signOut.end(HeldTokens(accessToken: try access.refresh(.rejected, goesOn: true)))
+            // That token is not dead, and nobody else would end it.
+            guard case .rejected = next else { return next }
+            return .failed(.later(reason: "the API rejects the refreshed token, too"))
         } catch let failure as ExitFailure where failure.code == 77 {
             return outcome
         } catch let failure as ExitFailure {

@@ -10,15 +10,15 @@ struct SignOut {
     private let way: Way
 
     private enum Way {
-        /// A path of the API that ends the token with which it is called.
-        case route(String)
+        /// A request of the API that ends the token with which it is sent.
+        case route(method: String, path: String)
         /// RFC 7009, or the server's substitute for it.
         case revocation(TokenEndpoint)
     }
 
     enum Outcome {
         case ended
-        /// The API rejects the token, which is dead or has only expired.
+        /// The API rejects the token, as `session.rejected` says: it is dead or has only expired.
         case rejected
         /// The session cannot continue, but its access token may live until it expires.
         case endedPartly(reason: String)
@@ -42,8 +42,10 @@ struct SignOut {
         switch configuration.session.source {
         case .oauth(let oauth): way = .revocation(ConfiguredSource.tokenEndpoint(oauth, loaded))
         case .given, .recipe:
-            guard let path = configuration.session.signOut.compactMap(\.postPath).first else { return nil }
-            way = .route(path)
+            guard let (method, path) = configuration.session.signOut.lazy.compactMap(\.singleRequest).first else {
+                return nil
+            }
+            way = .route(method: method, path: path)
         case .unused, .exec, .tokenFile: return nil
         }
     }
@@ -52,17 +54,18 @@ struct SignOut {
     func end(_ held: HeldTokens) -> Outcome {
         switch way {
         case .revocation(let endpoint): revoke(held, at: endpoint)
-        case .route(let path): held.accessToken.map { call(path, $0) } ?? .rejected
+        case .route(let method, let path): held.accessToken.map { call(method, path, $0) } ?? .rejected
         }
     }
 
-    private func call(_ path: String, _ token: Token) -> Outcome {
+    private func call(_ method: String, _ path: String, _ token: Token) -> Outcome {
         let timeout = configuration.session.timeout ?? .seconds(30)
-        switch SessionRequests(configuration).send("POST", path, token: token, timeout: timeout) {
+        let policy = RejectionPolicy(configuration.session.rejected)
+        switch SessionRequests(configuration).send(method, path, token: token, timeout: timeout) {
         case .failure(.notSent(let error)), .failure(.noResponse(let error, _)):
             return .failed(.unreachable(reason: error.explained))
+        case .success(let response) where policy.isRejected(response, to: method): return .rejected
         case .success(let response) where (200..<300).contains(response.status): return .ended
-        case .success(let response) where response.status == 401: return .rejected
         case .success(let response): return .failed(.later(reason: "status \(response.status)"))
         }
     }

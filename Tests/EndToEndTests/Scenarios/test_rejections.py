@@ -99,3 +99,37 @@ class Refusals(Scenario):
 
 if __name__ == "__main__":
     main()
+
+
+class SignOuts(Scenario):
+    def sign_out(self, rule, pattern="POST /logout", code=0, respond=lambda _: None):
+        """What `squire logout` says, and what it asked of an API that rejects old-token by `rule`."""
+        def answer(request):
+            if request.target == "/refresh": return reply(200, b'{"token":"new-token"}', "Content-Type: application/json")
+            return respond(request) or reply(204)
+        upstream = self.upstream(answer)
+        session = f'  rejected: [{rule}]\n  refresh: {{path: /refresh, token: /token}}\n  sign-out: ["{pattern}"]\n'
+        config = self.config(upstream.url, session=session, profile="")
+        self.save_token("old-token", config)
+        said = self.command("logout", "--config", config, code=code)
+        return said, [f"{request.method} {request.target} {request.token}" for request in upstream.requests]
+
+    def test_a_logout_knows_what_rejects_a_token(self):
+        for rule, status in (("{status: 200, pointer: /error, equals: expired}", 200), ("{status: 403, pointer: /error, equals: expired}", 403)):
+            rejection = reply(status, b'{"error":"expired"}', "Content-Type: application/json")
+            said, asked = self.sign_out(rule, respond=lambda request: rejection if request.token == "old-token" else None)
+            self.assertEqual(asked, ["POST /logout old-token", "GET /refresh old-token", "POST /logout new-token"])
+            self.assertEqual(said.stdout, "logged out\n")
+            # What no request ends is kept.
+            said, asked = self.sign_out(rule, code=75, respond=lambda _: rejection)
+            self.assertEqual((len(asked), json.loads(self.session_file.read_text())["token"]), (3, "new-token"))
+            self.assertIn("rejects the refreshed token, too", said.stderr)
+
+    def test_a_logout_sends_what_the_route_names(self):
+        for pattern, request in (("DELETE /logout", "DELETE /logout"), ("/v1/Out", "POST /v1/Out"), ("GET /out", "GET /out"),
+                                 ('/old/*", "PUT /out', "PUT /out")):
+            said, asked = self.sign_out("401", pattern)
+            self.assertEqual((said.stderr, asked), ("", [f"{request} old-token"]))
+        said, asked = self.sign_out("401", "POST /logout/*")
+        self.assertEqual(asked, [])
+        self.assertIn("session.sign-out names no single request", said.stderr)
