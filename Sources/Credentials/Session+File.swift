@@ -40,10 +40,12 @@ extension Session {
 
     /// Gives a token that somebody else brought to those who wait for a refresh.
     func resumeWaiters() {
-        let (waiters, credential) = update { state, _ in (state.takeWaiters(), state.machine.credential) }
+        let (waiters, credential, refreshToken) = update { state, _ in
+            (state.takeWaiters(), state.machine.credential, state.record.refreshToken)
+        }
         for waiter in waiters {
             if let credential {
-                resume(waiter, with: credential, hasWaited: false, Self.response(with: credential.token))
+                resume(waiter, with: credential, hasWaited: false, response(with: credential.token, refreshToken))
             } else {
                 waiter.fail(.loginNeeded())
             }

@@ -123,6 +123,7 @@ extension Session {
         let waiters: [Waiter]
         let credential: Credential?
         let machine: CredentialState
+        let refreshToken: Token?
         let moment: Int64
     }
 
@@ -139,6 +140,7 @@ extension Session {
                 waiters: state.takeWaiters(),
                 credential: state.machine.credential,
                 machine: state.machine,
+                refreshToken: state.record.refreshToken,
                 moment: now.elapsed
             )
         }
@@ -191,11 +193,11 @@ extension Session {
                 let credential = landing.machine.remaining(for: inquiry.route, now: landing.moment)
                 deliver(credential.map { .use($0, hasWaited: true) } ?? .failed(failure))
             case (.response(let deliver), _?, let credential?) where ending.isUnchanged:
-                deliver(.success(Self.response(of: ending, credential.token)))
+                deliver(.success(response(of: ending, credential.token, landing.refreshToken)))
             case (_, let failure?, _):
                 waiter.fail(failure)
             case (_, nil, let credential?):
-                let response = Self.response(of: ending, credential.token)
+                let response = response(of: ending, credential.token, landing.refreshToken)
                 resume(waiter, with: credential, hasWaited: ending.isUnchanged, response)
             case (_, nil, nil):
                 waiter.fail(.loginNeeded())
@@ -262,25 +264,21 @@ extension Session {
     }
 
     /// The response to a refresh: the API's own, if the source provides it.
-    static func response(_ token: Token, _ reply: IssuerResponse?) -> RefreshResponse {
-        guard let reply else { return response(with: token) }
+    func response(_ token: Token, _ refreshToken: Token?, _ reply: IssuerResponse?) -> RefreshResponse {
+        guard let reply else { return response(with: token, refreshToken) }
         return RefreshResponse(token: token, body: reply.body, contentType: reply.contentType)
     }
 
-    private static func response(of ending: Ending, _ token: Token) -> RefreshResponse {
+    private func response(of ending: Ending, _ token: Token, _ refreshToken: Token?) -> RefreshResponse {
         switch ending {
         case .refreshed(let response) where response.token == token, .unchanged(let response): response
-        case .refreshed, .adopted, .loginNeeded, .failed, .paused, .withoutEngine: response(with: token)
+        case .refreshed, .adopted, .loginNeeded, .failed, .paused, .withoutEngine: response(with: token, refreshToken)
         }
     }
 
     /// The response to a refresh that somebody else made, in the form of the API's own.
-    static func response(with token: Token) -> RefreshResponse {
-        let body = JSONValue.object([
-            .init("status", .string("OK")), .init("code", .integer(200)),
-            .init("data", .object([.init("token", .object([.init("value", .string(token.value))]))])),
-        ])
-        return RefreshResponse(token: token, body: body.octets(), contentType: "application/json")
+    func response(with token: Token, _ refreshToken: Token?) -> RefreshResponse {
+        source?.response(bringing: token, refreshToken) ?? .usual(token)
     }
 
     /// A response was lost, and the second try was inconclusive: a grace period at the upstream, if there is one, is

@@ -35,7 +35,7 @@ extension Session {
         if let identity = rotation.identity { record.share(as: identity, in: place) }
         record.record(entry(rotation, isSame ? .unchanged : .refreshed))
         guard saveOrReport(record, rotation, into: destination) else { return adoptFile() }
-        let response = Self.response(tokens.accessToken, reply)
+        let response = response(tokens.accessToken, record.refreshToken, reply)
         return isSame ? .unchanged(response) : .refreshed(response)
     }
 
@@ -53,7 +53,7 @@ extension Session {
         saveIfPossible(record, rotation, in: destination)
         // Without a token, the issuer cannot have returned the same one.
         guard let token = rotation.old.accessToken else { return .loginNeeded }
-        return .unchanged(Self.response(token, reply))
+        return .unchanged(response(token, record.refreshToken, reply))
     }
 
     /// Makes a minted token current. The file is a cache: a token that cannot be saved is minted again. A file that

@@ -1,3 +1,5 @@
+public import Support
+
 /// Why a token is requested.
 public enum RefreshCause: String, Sendable {
     case expiry, rejected, manual, client
@@ -19,6 +21,16 @@ public struct RefreshResponse: Sendable {
         self.body = body
         self.contentType = contentType
     }
+
+    /// The form of RFC 6749 section 5.1, without a refresh token.
+    static func usual(_ token: Token) -> RefreshResponse {
+        RefreshResponse(token: token, json: .object([.init("access_token", .string(token.value))]))
+    }
+
+    /// A JSON body.
+    public init(token: Token, json: JSONValue) {
+        self.init(token: token, body: json.octets(), contentType: "application/json")
+    }
 }
 
 /// A source of tokens. The session keeps them, and the exchange applies them.
@@ -33,6 +45,9 @@ public protocol TokenSource: Sendable {
     func canGet(with held: HeldTokens) -> Bool
     /// Gets a token. Blocking; called on one thread at a time.
     func get(_ held: HeldTokens) -> TokenOutcome
+    /// The response in which the issuer would have brought these tokens: for a caller that asked for a refresh by name,
+    /// while somebody else made it.
+    func response(bringing token: Token, _ refreshToken: Token?) -> RefreshResponse
     /// How a first token is obtained, in the wording of `status`; nil for a source with only one way.
     var grant: String? { get }
     /// How many seconds the issuer's clock is ahead of this machine's, if that mattered; nil if unknown.
@@ -46,4 +61,7 @@ extension TokenSource {
     public var clockSkew: Int? { nil }
 
     public func canGet(with held: HeldTokens) -> Bool { startsAlone || held.spent != nil }
+
+    /// In the form of RFC 6749 section 5.1.
+    public func response(bringing token: Token, _ refreshToken: Token?) -> RefreshResponse { .usual(token) }
 }

@@ -3,7 +3,7 @@ struct JSONParser {
     private let bytes: [UInt8]
     private let isLenient: Bool
     private var offset = 0
-    private static let maximumDepth = 64
+    static let maximumDepth = 64
 
     init(_ bytes: [UInt8], isLenient: Bool) {
         self.bytes = bytes

@@ -39,6 +39,28 @@ public enum JSONValue: Equatable, Sendable {
         self = value
     }
 
+    /// The smallest value in which `value(at:)` finds the given ones at their JSON Pointers: objects, also where a step is
+    /// a number, or for the pointer `""` the value itself. Omits one that would be deeper than a parser reads, or whose
+    /// place an earlier one occupies.
+    public init(_ values: [(pointer: String, value: JSONValue)]) {
+        self = .object([])
+        for (pointer, value) in values {
+            guard let steps = JSONPointer.steps(of: pointer), steps.count < JSONParser.maximumDepth else { continue }
+            put(value, at: steps[...])
+        }
+    }
+
+    private mutating func put(_ value: JSONValue, at steps: ArraySlice<String>) {
+        guard let step = steps.first else {
+            if self == .object([]) { self = value }
+            return
+        }
+        guard case .object = self else { return }
+        var next = self[step] ?? .object([])
+        next.put(value, at: steps.dropFirst())
+        self[step] = next
+    }
+
     public subscript(name: String) -> JSONValue? {
         get {
             guard case .object(let members) = self else { return nil }

@@ -22,6 +22,11 @@ import Threads
 
         func canGet(with held: HeldTokens) -> Bool { startsAlone || held.refreshToken != nil }
 
+        func response(bringing token: Token, _ refreshToken: Token?) -> RefreshResponse {
+            let text = "\(token.value) and \(refreshToken?.value ?? "none")"
+            return RefreshResponse(token: token, body: Array(text.utf8), contentType: "text/plain")
+        }
+
         func get(_ held: HeldTokens) -> TokenOutcome {
             shared.with { shared in
                 shared.calls.append(held)
@@ -138,6 +143,24 @@ import Threads
         guard case .use(let credential, _) = Self.ask(session, rejecting: 1) else { return #expect(Bool(false)) }
         #expect(credential.token == Self.token("z"))
         #expect(source.calls.map(\.refreshToken) == [Self.token("r2")])
+    }
+
+    /// Who asked for a refresh by name gets a sibling's tokens in the form of the API's own response.
+    @Test func siblingsTokensAreToldAsTheSourceTellsThem() throws {
+        let source = ListedSource([])
+        let file = Self.file()
+        let session = try Self.session(source, file)
+        Self.adopt(session, Self.set("a", "r1"))
+        guard let holder = try file.tryLock() else { return #expect(Bool(false)) }
+        let latch = Latch<Result<RefreshResponse, CredentialFailure>>()
+        session.refreshNow(cause: .client) { latch.set($0) }
+        var record = try #require(try file.load()).record
+        record.put(Self.set("b", "r2"), .refresh, now: 1_000_000)
+        try file.save(record)
+        holder.unlock()
+        let response = try latch.wait().get()
+        #expect(response.token == Self.token("b") && String(decoding: response.body, as: UTF8.self) == "b and r2")
+        #expect(source.calls.isEmpty)
     }
 
     @Test func refusalHoldsForWhatWasSpent() throws {

@@ -47,6 +47,26 @@ import TokenSources
         word(judge.outcome(response, old: old, wall: wall))
     }
 
+    // MARK: A refresh that somebody else made
+
+    /// A client finds the token where the API's own response has it.
+    @Test(arguments: [
+        ("/token", nil, #"{"token":"new"}"#), ("/data/t", "/data/r", #"{"data":{"t":"new","r":"next"}}"#),
+        ("/0/token", nil, #"{"0":{"token":"new"}}"#), ("", nil, #""new""#),
+        ("/data/token/value", nil, #"{"status":"OK","code":200,"data":{"token":{"value":"new"}}}"#),
+    ])
+    func theSourceWritesTheResponse(_ token: String, _ refreshToken: String?, _ body: String) throws {
+        var configuration = ProxyConfiguration(
+            upstream: Origin(isSecure: true, authority: Authority(host: "a.example", port: nil))
+        )
+        configuration.session.refresh = .init(method: "GET", path: "/r", token: token)
+        configuration.session.refresh?.refreshToken = refreshToken
+        let source: any TokenSource = try #require(RecipeSource(configuration))
+        let response = source.response(bringing: Token("new")!, Token("next"))
+        #expect(String(decoding: response.body, as: UTF8.self) == body)
+        #expect(response.token == Token("new") && response.contentType == "application/json")
+    }
+
     // MARK: Statuses
 
     @Test func everyStatusHasItsMeaning() {

@@ -79,6 +79,21 @@ import Testing
         #expect(JSONValue(lenient: text.utf8) == nil)
     }
 
+    @Test(arguments: [
+        (["/a/b"], #"{"a":{"b":0}}"#), ([""], "0"), (["/"], #"{"":0}"#), (["/0/t~1~0"], #"{"0":{"t/~":0}}"#),
+        (["/a/b", "/a/c", "/d"], #"{"a":{"b":0,"c":1},"d":2}"#), (["a"], "{}"),
+        // No two values are in one place, nor is one within another.
+        (["/a", "/a"], #"{"a":0}"#), (["/a", "/a/b"], #"{"a":0}"#), (["/a/b", "/a", ""], #"{"a":{"b":0}}"#),
+        ([String(repeating: "/a", count: 100_000), "/b"], #"{"b":1}"#),
+    ])
+    func valuesAreAtTheirPointers(_ pointers: [String], _ text: String) {
+        let value = JSONValue(pointers.enumerated().map { ($1, .integer($0)) })
+        #expect(String(decoding: value.octets(), as: UTF8.self) == text)
+        if pointers[0].hasPrefix("/"), pointers.count == 1 {
+            #expect(value.value(at: pointers[0]) == .integer(0))
+        }
+    }
+
     @Test(arguments: ["[", "{\"a\":", "[[[\"", "{\"a\":[{\"b\":\"\\u12"]) func deepOrCutTextsEnd(_ part: String) {
         _ = JSONValue(lenient: String(repeating: part, count: 100_000).utf8)
     }

@@ -43,6 +43,10 @@ enum SignalHold {
 
         func canGet(with held: HeldTokens) -> Bool { source.canGet(with: held) }
 
+        func response(bringing token: Token, _ refreshToken: Token?) -> RefreshResponse {
+            source.response(bringing: token, refreshToken)
+        }
+
         func get(_ held: HeldTokens) -> TokenOutcome {
             SignalHold.begin()
             return source.get(held)
