@@ -19,8 +19,9 @@ public struct ConfigurationMeaning: Sendable {
             .note("upstream", configuration.upstreamURL),
             .note("listen", configuration.listen.map(\.description).joined(separator: ", ")),
             .note("inspector", inspector),
-            .note("headers", headers), .note("source", source), .note("apply", apply),
+            .note("headers", headers), .note("source", source),
         ]
+        lines += withheld + [.note("apply", apply)]
         if configuration.cookies == .keep {
             lines.append(.note("cookies", "keep: as the upstream sets them, for its own name and TLS"))
         }
@@ -89,6 +90,19 @@ public struct ConfigurationMeaning: Sendable {
             return "none: a token that is refused or over needs another login (session.refresh); "
                 + "for an API that wants no token: session: none"
         }
+    }
+
+    /// What the server of `session.refresh.url` does not get.
+    private var withheld: [CheckLine] {
+        let names = configuration.headersWithheldFromRefresh.map(\.name)
+        guard !names.isEmpty, let origin = configuration.session.refresh?.origin else { return [] }
+        return [
+            .note(
+                "",
+                "\(origin) gets no \(names.joined(separator: ", ")): what is secret is for the upstream, unless "
+                    + "session.refresh.headers names it"
+            )
+        ]
     }
 
     private var apply: String {

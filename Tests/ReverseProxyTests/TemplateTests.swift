@@ -149,7 +149,10 @@ import Upstream
         var configuration = ProxyConfiguration(
             upstream: Origin(isSecure: true, authority: Authority(host: "a.example", port: nil))
         )
-        configuration.headers = [HeaderRule(name: "X-A", value: "1")]
+        configuration.headers = [
+            HeaderRule(name: "X-A", value: "1"), HeaderRule(name: "X-B", value: "b", secret: .plain("b")),
+            HeaderRule(name: "X-Api-Key", value: "k"),
+        ]
         configuration.session.refresh = recipe
         return SessionRequests(configuration).request(recipe, held)
     }
@@ -184,6 +187,21 @@ import Upstream
             $0.headers = [HeaderRule(name: "Authorization", value: ""), HeaderRule(name: "X-Token", value: "{token}")]
         }
         #expect(field(without, "Authorization") == nil && field(without, "X-Token") == "acc")
+    }
+
+    /// What is secret is the upstream's alone, unless the recipe names it.
+    @Test func secretHeadersStayAtTheUpstream() {
+        let held = HeldTokens(accessToken: Token("acc"))
+        func sent(_ host: String?, _ headers: [HeaderRule] = []) -> [String?] {
+            let request = request(held) {
+                $0.origin = host.map { Origin(isSecure: true, authority: Authority(host: $0, port: nil)) }
+                $0.headers = headers
+            }
+            return ["X-A", "X-B", "X-Api-Key", "Authorization"].map { field(request, $0) }
+        }
+        #expect(sent(nil) == ["1", "b", "k", "Bearer acc"] && sent("A.example") == sent(nil))
+        #expect(sent("b.example") == ["1", nil, nil, "Bearer acc"])
+        #expect(sent("b.example", [HeaderRule(name: "x-b", value: "theirs")]) == ["1", "theirs", nil, "Bearer acc"])
     }
 
     @Test func aTokenThatIsNotHeldIsNotLeftOut() {

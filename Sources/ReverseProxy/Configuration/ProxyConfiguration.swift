@@ -30,6 +30,14 @@ public struct ProxyConfiguration: Sendable, Equatable {
     /// Where requests go: scheme, host, port and base path.
     public var upstreamURL: String { upstream.description + basePath }
 
+    /// The configured headers that a refresh does not send, because their values are secret and `session.refresh.url` is
+    /// not the upstream's server. `session.refresh.headers` may name them.
+    public var headersWithheldFromRefresh: [HeaderRule] {
+        guard let recipe = session.refresh, let origin = recipe.origin, !origin.isSame(as: upstream) else { return [] }
+        let named = Set(recipe.headers.map { $0.name.lowercased() })
+        return headers.filter { $0.isSecret && !named.contains($0.name.lowercased()) }
+    }
+
     /// The settings for libcurl's connections.
     public var upstreamSettings: UpstreamSettings {
         UpstreamSettings(

@@ -33,7 +33,7 @@ public struct SessionRequests: Sendable {
             BlockingRequest(
                 method: method,
                 url: configuration.upstreamURL + path,
-                fields: fields(token: token),
+                fields: fields(configuration.headers, token: token),
                 body: body.map { $0.octets() },
                 timeout: timeout
             ),
@@ -55,12 +55,17 @@ public struct SessionRequests: Sendable {
     /// The refresh that the recipe describes; nil if its path or body names a token that is not held. A header with
     /// such a token is omitted.
     ///
+    /// Another server than the upstream gets no configured header whose value is secret: see
+    /// `ProxyConfiguration.headersWithheldFromRefresh`.
+    ///
     /// The access token is applied as to any request, unless the recipe has a separate refresh token: many servers
     /// refuse requests with an expired access token.
     func request(_ recipe: SessionConfiguration.Refresh, _ held: HeldTokens) -> BlockingRequest? {
         var identifiers = IdentifierGenerator()
         let attached = recipe.refreshToken == nil ? held.accessToken : nil
-        var fields = self.fields(token: attached)
+        let withheld = Set(configuration.headersWithheldFromRefresh.map(\.name))
+        let headers = configuration.headers.filter { !withheld.contains($0.name) }
+        var fields = self.fields(headers, token: attached)
         for rule in recipe.headers {
             fields.removeAll { $0.name.lowercased() == rule.name.lowercased() }
             guard !rule.value.isEmpty else { continue }
@@ -70,7 +75,7 @@ public struct SessionRequests: Sendable {
         guard let path = Template(recipe.path).filled(held, as: .url, uuid: { identifiers.uuid() }) else { return nil }
         var body: String?
         if let text = recipe.body {
-            let rules = recipe.headers + configuration.headers
+            let rules = recipe.headers + headers
             let type = rules.first { $0.name.lowercased() == "content-type" }?.value
             let form = Template.BodyForm(body: text, contentType: type)
             body = Template(text).filled(held, as: form.context, uuid: { identifiers.uuid() })
@@ -96,7 +101,7 @@ public struct SessionRequests: Sendable {
         token: Token?,
         timeout: Duration
     ) -> BlockingRequest {
-        var fields = fields(token: token)
+        var fields = fields(configuration.headers, token: token)
         if !configuration.headers.contains(where: { $0.name.lowercased() == "content-type" }) {
             fields.removeAll { $0.name == "Content-Type" }
         }
@@ -108,9 +113,9 @@ public struct SessionRequests: Sendable {
         )
     }
 
-    private func fields(token: Token?) -> [(name: String, value: String)] {
+    private func fields(_ headers: [HeaderRule], token: Token?) -> [(name: String, value: String)] {
         var identifiers = IdentifierGenerator()
-        var fields = configuration.headers.map { rule -> (name: String, value: String) in
+        var fields = headers.map { rule -> (name: String, value: String) in
             let value = rule.isLiteral ? rule.value : rule.value.replacingAll("{uuid}", with: identifiers.uuid())
             return (name: rule.name, value: value)
         }
