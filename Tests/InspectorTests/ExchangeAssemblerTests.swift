@@ -251,12 +251,39 @@ import Testing
         #expect(exchange.request.fields.isEmpty && exchange.sent.count == 1)
     }
 
+    /// For a request that Squire recorded late, the target is the one that went upstream.
+    @Test(arguments: [
+        ("GET http://up.test/v1/x?a HTTP/1.1", "/x?a"), ("GET http://up.test/v1 HTTP/1.1", "/"),
+        ("GET http://up.test/v1?a HTTP/1.1", "/?a"),
+    ])
+    func theTargetIsWithoutTheBasePath(_ line: String, _ expected: String) throws {
+        let head = Array("\(line)\r\nHost: up.test\r\n\r\n".utf8)
+        var recorded = RecordedExchange()
+        recorded.add(0, .requestHead(head, .whole(basePath: 3)))
+        recorded.end()
+        #expect(Self.text(try #require(recorded.stored()).target) == expected)
+        var late = RecordedExchange(2, isLate: true)
+        let sent = "\(line)\r\n".replacing("http://up.test", with: "") + "Host: up.test\r\n"
+        let count = sent.utf8.count
+        late.add(
+            0.1,
+            .sentHead(
+                Array(sent.utf8),
+                .init(madeOffset: count, rulesOffset: count, place: .whole(basePath: 3)),
+                route: .ordinary,
+                carriesCredential: true
+            )
+        )
+        late.end()
+        #expect(Self.text(try #require(late.stored()).target) == expected)
+    }
+
     /// By where it lies in the head: the client may send the very value that Squire makes, or that is configured.
     @Test func whatWentUpstreamIsTheClientsOrNot() throws {
         var recorded = RecordedExchange()
         let kept = "PUT /x HTTP/1.1\r\nHost: api.test\r\nVia: 1.1 a\r\nAccept: */*\r\n"
         let made = "Content-Length: 2\r\nVia: 1.1 b\r\n"
-        recorded.add(0, .requestHead(Array("PUT /x HTTP/1.1\r\nApi-Version: 4\r\n\r\n".utf8)))
+        recorded.add(0, .requestHead(Array("PUT /x HTTP/1.1\r\nApi-Version: 4\r\n\r\n".utf8), .below))
         recorded.add(
             0.1,
             .sentHead(

@@ -38,7 +38,7 @@ struct RecordedExchange {
 
     mutating func request(_ line: String = "GET /api/x", _ fields: String = "", body: String = "") {
         let length = body.isEmpty ? "" : "Content-Length: \(body.utf8.count)\r\n"
-        add(0, .requestHead(Array("\(line) HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\(fields)\(length)\r\n".utf8)))
+        add(0, .requestHead(Array("\(line) HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\(fields)\(length)\r\n".utf8), .below))
         let sent = Array("\(line) HTTP/1.1\r\nHost: api.test\r\n\(fields)\(length)".utf8)
         let parts = RecordedEvent.HeadParts(madeOffset: sent.count - length.utf8.count, rulesOffset: sent.count)
         add(0.1, .sentHead(sent, parts, route: .ordinary, carriesCredential: true))

@@ -122,17 +122,14 @@ extension RunningExchange {
         }
         var own = RequestHead()
         let hasOwn = RecordedHead.parse(request: requestHead, into: &own)
-        let (head, octets) = hasOwn ? (own, requestHead) : (sent, sentHead)
+        let (head, octets, place) = hasOwn ? (own, requestHead, place) : (sent, sentHead, sentParts.place)
         guard hasOwn || hasSent else {
             readFirstLine(current, into: &result)
             return .other
         }
         result.method = current.word(Array(octets[head.methodRange.range]))
-        let target = current.target(
-            head.pathAndQuery.isEmpty ? [UInt8(ascii: "/")] : Array(octets[head.pathAndQuery.range])
-        )
-        // A target in absolute form with a query but no path means the root.
-        result.target = target.octets.first == UInt8(ascii: "?") ? [UInt8(ascii: "/")] + target.octets : target.octets
+        let target = current.target(place.target(of: head, octets))
+        result.target = target.octets
         result.request.minorVersion = head.minorVersion
         result.request.redactions = target.redactions
         let content = RecordedHead.content(head.fields, of: octets)

@@ -11,6 +11,8 @@ final class RunningExchange {
     let id: ExchangeID
     let beginning: RecordedEvent.Beginning
     var requestHead: [UInt8] = []
+    /// How the target of `requestHead` relates to the base path.
+    var place = TargetPlace.below
     var sentHead: [UInt8] = []
     var sentParts = RecordedEvent.HeadParts(madeOffset: 0, rulesOffset: 0)
     var route: RouteKind?
@@ -134,7 +136,9 @@ final class RunningExchange {
         hasNews = true
         switch event.what {
         case .began: break
-        case .requestHead(let head): hold(head) { $0.requestHead = head }
+        case .requestHead(let head, let place):
+            self.place = place
+            hold(head) { $0.requestHead = head }
         case .sentHead(let head, let parts, let route, let carriesCredential):
             self.route = route
             sentParts = parts

@@ -25,15 +25,17 @@ struct Request {
     var rulesOffset = 0
     var headLength = 0
     var methodLength = 0
-    /// The offset of the target as the client sees it.
+    /// The offset of the target as the client sees it. The base path lies before it.
     var targetOffset = 0
     var targetLength = 0
     /// The request asks for a WebSocket.
     let mayTunnel: Bool
     /// The configured origin of the page that sent the request and may read the response.
     let pageOrigin: [UInt8]?
-    /// The Host that the client uses for this proxy; empty if it sent none.
+    /// The Host that the client uses for this proxy, or the upstream's in a complete target; empty if it sent none.
     let acceptedHost: [UInt8]
+    /// How the client's target relates to the base path.
+    let place: TargetPlace
     /// How the upstream's cookies are treated.
     let cookies: CookieRule
     /// The client's connection ends after the response, which says so.
@@ -68,6 +70,12 @@ struct Request {
         self.methodLength = methodLength
         targetOffset = rendered.targetOffset
         targetLength = rendered.targetLength
+    }
+
+    /// How the target of the head for the upstream relates to the base path, which precedes the part that clients see.
+    var placeInHead: TargetPlace {
+        let count = targetOffset - methodLength - 1
+        return count > 0 ? .whole(basePath: count) : .below
     }
 
     /// Ends the head with the credential's field line; nil stands for none.

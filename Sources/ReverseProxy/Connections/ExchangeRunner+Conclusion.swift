@@ -47,13 +47,20 @@ extension ExchangeRunner {
         request.ledRefresh.map { $0.hasBroughtToken ? .brought : .failed } ?? .none
     }
 
+    /// The target as the client sees it.
+    private var shownTarget: UnsafeBufferPointer<UInt8> {
+        let octets = request.head.octets[request.targetOffset...].prefix(request.targetLength)
+        let target = UnsafeBufferPointer(rebasing: octets)
+        return TargetPlace.lacksSlash(target.first) ? resources.rooted(target) : target
+    }
+
     var texts: WorkerResources.Texts {
         let head = request.head.octets
         // An identifier that Squire added to a request it never sent means nothing to anybody.
         let end = exchange.attempts > 0 ? request.prefixLength : request.rulesOffset
         return WorkerResources.Texts(
             method: UnsafeBufferPointer(rebasing: head[..<request.methodLength]),
-            target: UnsafeBufferPointer(rebasing: head[request.targetOffset...].prefix(request.targetLength)),
+            target: shownTarget,
             requestID: RequestIdentifier.find(in: UnsafeBufferPointer(rebasing: head[..<end])),
             secrets: request.context.sessionView.secrets
         )

@@ -26,7 +26,7 @@ extension ExchangeRunner {
             startedAt: request.startedAt,
             now: now
         )
-        recorder?.tellHead(&recording, .requestHead, (), head, at: now)
+        recorder?.tellHead(&recording, .requestHead, request.place, head, at: now)
         if !isRefused { recordSentHead(now: now) }
     }
 
@@ -38,6 +38,7 @@ extension ExchangeRunner {
             RecordKind.SentHead(
                 route: exchange.rules.route,
                 carriesCredential: exchange.rules.carriesCredential,
+                place: request.placeInHead,
                 madeOffset: UInt32(clamping: request.madeOffset),
                 rulesOffset: UInt32(clamping: request.rulesOffset)
             ),

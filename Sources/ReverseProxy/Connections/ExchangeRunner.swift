@@ -100,7 +100,8 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
             head: resources.requestBuffers.take(),
             mayTunnel: head.upgradesToWebSocket,
             pageOrigin: admission.pageOrigin,
-            acceptedHost: acceptedHost,
+            acceptedHost: admission.place == .below ? acceptedHost : Array(bytes[head.authority.range]),
+            place: admission.place,
             cookies: cookies,
             closes: !head.keepsAlive || resources.isDraining
         )

@@ -106,18 +106,30 @@ public struct Admission {
     }
 }
 
-/// How a request's target relates to the base path.
-public enum TargetPlace: Equatable, Sendable {
+/// How a request's target relates to the base path, and what of it the configuration and clients see: the part without
+/// the base path.
+public enum TargetPlace: Equatable, Sendable, BitwiseCopyable {
     /// Below it: the base path is prepended to the target.
     case below
     /// A complete target of the upstream, which begins with the base path; the value is the base path's length.
     case whole(basePath: Int)
 
-    /// The path as the configuration and clients see it: without the base path.
-    public func path(of head: RequestHead) -> ByteRange {
-        switch self {
-        case .below: head.path
-        case .whole(let count): ByteRange(Int(head.path.lowerBound) + count, Int(head.path.upperBound))
-        }
+    /// How many octets of the target belong to the base path.
+    var count: Int { if case .whole(let count) = self { count } else { 0 } }
+
+    /// The path as the configuration and clients see it. Behind a base path it may be empty.
+    public func path(of head: RequestHead) -> ByteRange { rest(of: head.path) }
+
+    /// The target as the configuration and clients see it, in origin form. `octets` are what `head` was parsed from.
+    public func target(of head: RequestHead, _ octets: [UInt8]) -> [UInt8] {
+        let rest = octets[rest(of: head.pathAndQuery).range]
+        return Self.lacksSlash(rest.first) ? [UInt8(ascii: "/")] + rest : Array(rest)
+    }
+
+    /// Whether a target that begins with `first` needs a slash before it: it is empty, or only a query.
+    static func lacksSlash(_ first: UInt8?) -> Bool { first == nil || first == UInt8(ascii: "?") }
+
+    private func rest(of part: ByteRange) -> ByteRange {
+        ByteRange(min(Int(part.lowerBound) + count, Int(part.upperBound)), Int(part.upperBound))
     }
 }

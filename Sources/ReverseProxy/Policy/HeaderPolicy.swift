@@ -101,7 +101,8 @@ public final class HeaderPolicy: Sendable {
 
     /// The result of rendering a request's head.
     public struct Rendered {
-        /// The offset of the target as the client sees it, behind the base path, in bytes from the start of the head.
+        /// The offset of the target as the client sees it, behind the base path, in bytes from the start of the head. It
+        /// may lack its leading slash (`TargetPlace`).
         public var targetOffset = 0
         /// The length of the target in bytes.
         public var targetLength = 0
@@ -138,8 +139,8 @@ public final class HeaderPolicy: Sendable {
         output.append(hostLine)
         let isLookedInto = route == .signIn && learnsTokens
         var copying = Copying(dropped: isLookedInto ? droppedOnSignIn : dropped)
-        copying.result.targetOffset = targetStart - start
-        copying.result.targetLength = targetEnd - targetStart
+        copying.result.targetOffset = targetStart + place.count - start
+        copying.result.targetLength = targetEnd - targetStart - place.count
         if head.maxForwards != nil { copying.dropped.insert(.maxForwards) }
         switch route {
         case .signIn, .anonymous: copying.keepsCredential = true

@@ -5,6 +5,7 @@ import Credentials
 enum RecordKind: UInt8 {
     /// `RecordedEvent.Beginning`
     case began = 1
+    /// `TargetPlace`
     case requestHead
     /// `SentHead`
     case sentHead
@@ -37,6 +38,7 @@ enum RecordKind: UInt8 {
     struct SentHead: BitwiseCopyable {
         let route: RouteKind
         let carriesCredential: Bool
+        let place: TargetPlace
         let madeOffset: UInt32
         let rulesOffset: UInt32
     }
@@ -125,13 +127,14 @@ extension RecordingRing.Record {
     private mutating func what() -> RecordedEvent.What? {
         switch RecordKind(rawValue: kind) {
         case .began: take().map { .began($0) }
-        case .requestHead: .requestHead(rest())
+        case .requestHead: take(TargetPlace.self).map { .requestHead(rest(), $0) }
         case .sentHead:
             take(RecordKind.SentHead.self)
                 .map { told in
                     let parts = RecordedEvent.HeadParts(
                         madeOffset: Int(told.madeOffset),
-                        rulesOffset: Int(told.rulesOffset)
+                        rulesOffset: Int(told.rulesOffset),
+                        place: told.place
                     )
                     return .sentHead(
                         rest(),

@@ -19,7 +19,7 @@ public struct RecordedEvent: Sendable {
         case began(Beginning)
         /// The client's head, with its empty line. Missing in a recording that began late. For bytes that are not a
         /// request: the first line, if it looks like a request line.
-        case requestHead([UInt8])
+        case requestHead([UInt8], TargetPlace)
         /// The head for the upstream, without the credential's field and the empty line. Missing if Squire refused the
         /// request.
         case sentHead([UInt8], HeadParts, route: RouteKind, carriesCredential: Bool)
@@ -93,10 +93,13 @@ public struct RecordedEvent: Sendable {
         public var madeOffset: Int
         /// The configured ones.
         public var rulesOffset: Int
+        /// How the head's target relates to the base path: with one, it begins with it.
+        public var place: TargetPlace
 
-        public init(madeOffset: Int, rulesOffset: Int) {
+        public init(madeOffset: Int, rulesOffset: Int, place: TargetPlace = .below) {
             self.madeOffset = madeOffset
             self.rulesOffset = rulesOffset
+            self.place = place
         }
     }
 

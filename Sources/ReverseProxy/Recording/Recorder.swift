@@ -201,7 +201,7 @@ final class Recorder {
         let now = MonotonicClock.now()
         var recording = admit(refusal.client.origin, isRefused: true, now: now)
         begin(&recording, id, refusal.client, isLate: false, startedAt: now, now: now)
-        if !refusal.line.isEmpty { tellHead(&recording, .requestHead, Nothing(), refusal.line, at: now) }
+        if !refusal.line.isEmpty { tellHead(&recording, .requestHead, TargetPlace.below, refusal.line, at: now) }
         tellOwnAnswer(
             &recording,
             status: refusal.problem.status,

@@ -30,6 +30,7 @@ final class WorkerResources {
     /// The target and X-Request-ID in the form for observers, and room for observers to write in: valid during the call
     /// to them.
     private let shownTarget = ByteBuffer(capacity: 4096)
+    private let rootedTarget = ByteBuffer(capacity: 256)
     private let shownMethod = ByteBuffer(capacity: 256)
     private let shownRequestID = ByteBuffer(capacity: 256)
     private let observerScratch = ByteBuffer(capacity: 4096)
@@ -164,6 +165,14 @@ final class WorkerResources {
             requestID: shown(requestID: texts).span,
             scratch: observerScratch
         )
+    }
+
+    /// The target with a slash before it; valid until the next call.
+    func rooted(_ target: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
+        rootedTarget.truncate(to: 0)
+        rootedTarget.append(0x2F)
+        rootedTarget.append(UnsafeRawBufferPointer(target))
+        return rootedTarget.octets
     }
 
     private func shown(method texts: Texts) -> UnsafeBufferPointer<UInt8> {

@@ -48,6 +48,21 @@ class Replays(Sending):
         self.assertEqual([row["origin"] for row in self.list(squire)["exchanges"]], ["client", "replay", "replay"])
         for secret in (old, new): self.assertNotIn(secret, json.dumps(self.list(squire)) + answer.data.decode())
 
+    def test_a_complete_target_goes_again_without_its_base_path_twice(self):
+        upstream = self.upstream()
+        config = self.config(upstream.url + "/v1", profile="", session="  anonymous: [/open/**]\n")
+        self.save_token(jwt(), config)
+        squire = self.run_squire(config, "--inspector", "127.0.0.1:0")
+        squire.wait_for("inspector")
+        squire.proxy, squire.port = squire.port, int(squire.endpoints["inspector"].rstrip("/").rsplit(":", 1)[1])
+        for target, shown in ((f"{upstream.url}/v1/open/x?a", "/open/x?a"), (f"{upstream.url}/v1?a", "/?a")):
+            self.proxy(squire, "GET", target)
+            self.assertEqual(self.last(squire)["target"], shown)
+            again = self.replay(squire, self.last(squire)["id"])
+            self.assertEqual((again.status, again.json["target"]), (201, shown))
+        self.assertEqual([(request.target, request.token != "") for request in upstream.requests[-4:]],
+                         [("/v1/open/x?a", False), ("/v1/open/x?a", False), ("/v1?a", True), ("/v1/?a", True)])
+
     def test_what_is_not_there_is_not_sent(self):
         squire, upstream = self.inspected(lambda request: reply(200, b"{}", "Content-Type: application/json"))
         cases = (

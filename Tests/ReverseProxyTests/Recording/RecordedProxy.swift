@@ -253,7 +253,7 @@ extension RecordedEvent {
     /// Its octets as text.
     var text: String {
         switch what {
-        case .requestHead(let octets), .sentHead(let octets, _, _, _), .requestBody(let octets),
+        case .requestHead(let octets, _), .sentHead(let octets, _, _, _), .requestBody(let octets),
             .responseHead(let octets),
             .responseBody(let octets), .ownAnswer(_, _, let octets, _), .tunnelData(_, let octets):
             String(decoding: octets, as: UTF8.self)
