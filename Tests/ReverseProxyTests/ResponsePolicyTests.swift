@@ -93,6 +93,22 @@ import Testing
         }
     }
 
+    /// A client that names the upstream in its target writes the base path itself.
+    @Test(arguments: [
+        ("/v1/a?b", "/v1/a?b"), ("/v1", "/v1"), ("/v1//a", "/v1//a"), ("a", "a"),
+        ("https://up.example/v1/a#b", "http://up.example/v1/a#b"), ("https://up.example/v1", "http://up.example/v1"),
+        ("/v2/a", "https://up.example/v2/a"), ("https://up.example/a", "https://up.example/a"),
+    ])
+    func forACompleteTargetTheBasePathStays(_ location: String, _ expected: String) throws {
+        let cookie = "Set-Cookie: s=1; Path=/v1/a"
+        let sent = try lines(["Location: \(location)", cookie], policy: Self.policy(basePath: "/v1")) {
+            $0.ownOrigin = Array("http://up.example".utf8)
+            $0.cookies = .local
+            $0.place = .whole(basePath: 3)
+        }
+        #expect(sent.contains("Location: \(expected)") && sent.contains(cookie))
+    }
+
     @Test func aPageOfAConfiguredOriginMayReadTheResponse() throws {
         let fields = ["Access-Control-Allow-Origin: *", "access-control-max-age: 1", "X-Total: 5", "Keep-Alive: 5"]
         let sent = try lines(fields) { $0.pageOrigin = Array("http://localhost:3000".utf8) }

@@ -101,7 +101,7 @@ extension ExchangeRunner {
             proxy.responses.render(
                 responseHead,
                 UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]),
-                ResponsePolicy.Edits(framing: .none, closes: false),
+                ResponsePolicy.Edits(framing: .none, closes: false, place: request.place),
                 into: client.outputBuffer()
             )
             client.flush()
@@ -223,7 +223,8 @@ extension ExchangeRunner {
             date: names.contains(.date) ? nil : resources.date(proxy.clock),
             pageOrigin: request.pageOrigin,
             ownOrigin: hasOwnOrigin ? Array("http://".utf8) + request.acceptedHost : nil,
-            cookies: request.cookies
+            cookies: request.cookies,
+            place: request.place
         )
     }
 }

@@ -21,8 +21,12 @@ extension ExchangeRunner {
         recordResponseHead(UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]), now: now)
         recordEvent(.tunnelOpened, (), now: now)
         if proxy.detail > .ends { traceAnswer(.accepted) }
-        var edits = ResponsePolicy.Edits(framing: .none, closes: false)
-        edits.cookies = request.cookies
+        let edits = ResponsePolicy.Edits(
+            framing: .none,
+            closes: false,
+            cookies: request.cookies,
+            place: request.place
+        )
         render(UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]), edits)
         if let observer = proxy.observer {
             resources.reportTunnel(record(.complete, now: now), texts, to: observer)

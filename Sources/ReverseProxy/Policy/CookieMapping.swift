@@ -5,7 +5,8 @@ import HTTP1
 /// `proxy_cookie_domain`, `proxy_cookie_path` and `proxy_cookie_flags` do. Pure; allocates nothing.
 ///
 /// Removes `Domain` if the upstream may set it, removes `Secure` and `Partitioned`, which requires `Secure`, changes
-/// `SameSite=None`, which requires it too, to `Lax`, and removes the base path from `Path`. A cookie for another
+/// `SameSite=None`, which requires it too, to `Lax`, and removes the base path from `Path` unless the client
+/// writes it itself. A cookie for another
 /// domain, or with a name that promises `Secure` (RFC 6265bis section 4.1.3), stays unchanged.
 struct CookieMapping: Sendable {
     /// The upstream's host in lower case.
@@ -17,8 +18,8 @@ struct CookieMapping: Sendable {
         self.basePath = basePath
     }
 
-    /// Appends the value of a Set-Cookie field in the form for the client.
-    func append(_ value: UnsafeRawBufferPointer, to output: ByteBuffer) {
+    /// Appends the value of a Set-Cookie field in the form for the client. `place` is the one of the request's target.
+    func append(_ value: UnsafeRawBufferPointer, _ place: TargetPlace, to output: ByteBuffer) {
         guard isOurs(value) else { return output.append(value) }
         let span = value.assumingMemoryBound(to: UInt8.self).span
         var start = 0
@@ -27,7 +28,7 @@ struct CookieMapping: Sendable {
             if start == 0 {
                 output.append(UnsafeRawBufferPointer(rebasing: value[..<end]))
             } else {
-                append(Attribute(span, ByteRange(start, end)), span, value, to: output)
+                append(Attribute(span, ByteRange(start, end)), span, value, place, to: output)
             }
             start = end + 1
         }
@@ -37,6 +38,7 @@ struct CookieMapping: Sendable {
         _ attribute: Attribute,
         _ span: Span<UInt8>,
         _ value: UnsafeRawBufferPointer,
+        _ place: TargetPlace,
         to output: ByteBuffer
     ) {
         let text = UnsafeRawBufferPointer(rebasing: value[attribute.value.range])
@@ -46,7 +48,7 @@ struct CookieMapping: Sendable {
         if span.matches(attribute.name, "samesite"), span.matches(attribute.value, "none") {
             return output.append(" SameSite=Lax")
         }
-        guard span.matches(attribute.name, "path"), let basePath, basePath.begins(text) else {
+        guard place == .below, span.matches(attribute.name, "path"), let basePath, basePath.begins(text) else {
             return output.append(UnsafeRawBufferPointer(rebasing: value[attribute.whole.range]))
         }
         output.append(" Path=")

@@ -5,7 +5,8 @@ import HTTP1
 ///
 /// A location at the upstream's origin and below its base path gets this proxy's origin and loses the base path. If
 /// there is a base path, a location outside of it cannot be requested here, so it stays, or becomes, an absolute URL of
-/// the upstream.
+/// the upstream. A client that names the upstream in a complete target writes the base path itself, so for it the base
+/// path stays.
 struct LocationMapping: Sendable {
     private let upstream: Origin
     private let basePath: BasePath?
@@ -16,8 +17,13 @@ struct LocationMapping: Sendable {
     }
 
     /// Appends the value of a Location field in the form for the client. `ownOrigin` is `http://host` as the client
-    /// calls this proxy; nil leaves absolute URLs unchanged.
-    func append(_ value: UnsafeRawBufferPointer, _ ownOrigin: [UInt8]?, to output: ByteBuffer) {
+    /// calls this proxy; nil leaves absolute URLs unchanged. `place` is the one of the request's target.
+    func append(
+        _ value: UnsafeRawBufferPointer,
+        _ ownOrigin: [UInt8]?,
+        _ place: TargetPlace,
+        to output: ByteBuffer
+    ) {
         if let length = lengthOfOrigin(value) {
             let rest = UnsafeRawBufferPointer(rebasing: value.dropFirst(length))
             guard let below = below(rest) else {
@@ -27,6 +33,7 @@ struct LocationMapping: Sendable {
             }
             guard let ownOrigin else { return output.append(value) }
             output.append(ownOrigin)
+            guard place == .below else { return output.append(rest) }
             if basePath != nil, !Self.beginsPath(below) { output.append(UInt8(ascii: "/")) }
             return output.append(below)
         }
@@ -37,6 +44,7 @@ struct LocationMapping: Sendable {
             output.append(upstream.description)
             return output.append(value)
         }
+        guard place == .below else { return output.append(value) }
         if !Self.beginsPath(below) { output.append(UInt8(ascii: "/")) }
         // Without the base path, two slashes would begin a host.
         if Self.isNetworkPath(below) { output.append("/.") }

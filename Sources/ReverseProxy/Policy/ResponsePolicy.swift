@@ -34,6 +34,8 @@ public final class ResponsePolicy: Sendable {
         public var ownOrigin: [UInt8]?
         /// How the upstream's cookies are treated.
         public var cookies: CookieRule
+        /// How the request's target relates to the base path.
+        public var place: TargetPlace
         public var proxyStatus: String?
         public var retryAfter: Int?
 
@@ -43,7 +45,8 @@ public final class ResponsePolicy: Sendable {
             date: String? = nil,
             pageOrigin: [UInt8]? = nil,
             ownOrigin: [UInt8]? = nil,
-            cookies: CookieRule = .keep
+            cookies: CookieRule = .keep,
+            place: TargetPlace = .below
         ) {
             self.framing = framing
             self.closes = closes
@@ -51,6 +54,7 @@ public final class ResponsePolicy: Sendable {
             self.pageOrigin = pageOrigin
             self.ownOrigin = ownOrigin
             self.cookies = cookies
+            self.place = place
         }
     }
 
@@ -100,12 +104,12 @@ public final class ResponsePolicy: Sendable {
             case .location, .contentLocation:
                 copier.endPiece(to: output)
                 if isKept {
-                    append(field, bytes, to: output) { locations.append($0, edits.ownOrigin, to: output) }
+                    append(field, bytes, to: output) { locations.append($0, edits.ownOrigin, edits.place, to: output) }
                 }
                 isKept = false
             case .setCookie where edits.cookies == .local:
                 copier.endPiece(to: output)
-                if isKept { append(field, bytes, to: output) { cookies.append($0, to: output) } }
+                if isKept { append(field, bytes, to: output) { cookies.append($0, edits.place, to: output) } }
                 isKept = false
             case .retryAfter:
                 if edits.retryAfter != nil { isKept = false }
