@@ -1,3 +1,4 @@
+import Credentials
 import EventIO
 import Platform
 import ReverseProxy
@@ -38,6 +39,17 @@ extension InspectorServer {
             .init("key_file", text(access?.key == nil ? nil : access?.keyFile)),
             .init("examples", .array(proxy.examples.map(JSONValue.string))),
             .init("token_command", text(current.tokenCommand)), .init("sign_in", text(signIn(current))),
+            .init("apply", apply(current)),
+        ])
+    }
+
+    /// How a request carries the session's token: the field, and the text around the token; null without a session.
+    private func apply(_ current: InspectedProxy.Current) -> JSONValue {
+        guard current.settings?.session.source != .unused else { return .null }
+        let credential = current.secrecy.credential
+        return .object([
+            .init("field", .string(credential.field)), .init("prefix", .string(credential.prefix)),
+            .init("suffix", .string(credential.suffix)),
         ])
     }
 }

@@ -251,6 +251,23 @@ import Testing
         #expect(exchange.request.fields.isEmpty && exchange.sent.count == 1)
     }
 
+    @Test func theSessionsFieldReplacesTheClients() throws {
+        for (route, carries, expected) in [
+            (RouteKind.ordinary, true, "Authorization"), (.signOut, true, "Authorization"),
+            (.refresh, false, "Authorization"),
+            (.ordinary, false, nil), (.anonymous, false, nil), (.signIn, false, nil),
+        ] as [(RouteKind, Bool, String?)] {
+            var recorded = RecordedExchange()
+            let parts = RecordedEvent.HeadParts(madeOffset: 18, rulesOffset: 18)
+            recorded.add(
+                0,
+                .sentHead(Array("GET /x HTTP/1.1\r\n".utf8), parts, route: route, carriesCredential: carries)
+            )
+            recorded.end()
+            #expect(try #require(recorded.stored()).replaced == expected, "\(route)")
+        }
+    }
+
     /// For a request that Squire recorded late, the target is the one that went upstream.
     @Test(arguments: [
         ("GET http://up.test/v1/x?a HTTP/1.1", "/x?a"), ("GET http://up.test/v1 HTTP/1.1", "/"),

@@ -44,11 +44,10 @@ import Testing
 
     private static func refusal(
         _ composition: Composition = Composition(),
-        _ rule: AuthorizationRule = .replace,
         _ change: (inout StoredExchange) -> Void
     ) -> OutgoingRequest.Refusal? {
         do throws(OutgoingRequest.Refusal) {
-            _ = try OutgoingRequest(again: model(change), composition, rule: rule)
+            _ = try OutgoingRequest(again: model(change), composition)
             return nil
         } catch {
             return error
@@ -58,7 +57,7 @@ import Testing
     private static func text(_ octets: [UInt8]) -> String { String(decoding: octets, as: UTF8.self) }
 
     @Test func theSameOctetsGoAgain() throws {
-        let request = try OutgoingRequest(again: Self.model(), Composition(), rule: .replace)
+        let request = try OutgoingRequest(again: Self.model(), Composition())
         #expect(
             Self.text(request.octets(host: "127.0.0.1:9", key: nil))
                 == "POST /api/orders?a=1 HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nX-Tab: a\tb\r\nContent-Length: 3\r\n\r\nabc"
@@ -67,7 +66,7 @@ import Testing
 
     @Test func aHostThatIsNoOfThisMachineIsNotSentAgain() throws {
         let model = Self.model { $0.request.fields = [Self.field("Host", "evil.example")] }
-        let request = try OutgoingRequest(again: model, Composition(), rule: .replace)
+        let request = try OutgoingRequest(again: model, Composition())
         #expect(Self.text(request.octets(host: "localhost:9", key: nil)).contains("\r\nHost: localhost:9\r\n"))
     }
 
@@ -78,17 +77,17 @@ import Testing
             exchange.request.fields = [Self.field("Host", "evil.example")]
             exchange.ownAnswer = StoredOwnAnswer(status: 421, code: code, body: [], at: 0)
         }
-        #expect(Self.refusal(Composition(), .replace, change)?.reason == .refused)
+        #expect(Self.refusal(Composition(), change)?.reason == .refused)
         let (target, fields) = (Array("/y".utf8), [Self.field("X-Mine", "1")])
-        #expect(Self.refusal(Composition(target: target), .replace, change)?.missing == ["fields"])
+        #expect(Self.refusal(Composition(target: target), change)?.missing == ["fields"])
         // The whole of it given anew is a request of whoever gives it.
-        #expect(Self.refusal(Composition(target: target, fields: fields), .replace, change) == nil)
+        #expect(Self.refusal(Composition(target: target, fields: fields), change) == nil)
         // What the upstream, or its absence, made of a request that passed says nothing against it.
         let passed = { (exchange: inout StoredExchange) in
             change(&exchange)
             exchange.route = .ordinary
         }
-        #expect(Self.refusal(Composition(), .replace, passed) == nil)
+        #expect(Self.refusal(Composition(), passed) == nil)
     }
 
     @Test func theKeyGoesAlong() throws {
@@ -106,7 +105,7 @@ import Testing
             fields: [Self.field("Authorization", "Basic x")],
             body: []
         )
-        let request = try OutgoingRequest(again: Self.model(), composition, rule: .fill)
+        let request = try OutgoingRequest(again: Self.model(), composition)
         #expect(
             Self.text(request.octets(host: "localhost", key: nil))
                 == "PUT /y HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nAuthorization: Basic x\r\nContent-Length: 0\r\n\r\n"
@@ -119,19 +118,29 @@ import Testing
             $0.request.fields = []
             $0.request.body = StoredBody()
         }
-        let request = try OutgoingRequest(again: model, Composition(), rule: .replace)
+        let request = try OutgoingRequest(again: model, Composition())
         #expect(!Self.text(request.octets(host: "localhost", key: nil)).contains("Content-Length"))
     }
 
     @Test func theClientsCredentialIsDroppedWhereTheSessionsReplacesIt() throws {
-        let change = { (exchange: inout StoredExchange) in
-            exchange.request.fields = [Self.field("Authorization", "Bearer ‹redacted›")]
-            exchange.request.redactions = ["field Authorization"]
+        for (name, replaced) in [("Authorization", "Authorization"), ("x-token", "X-Token")] {
+            let change = { (exchange: inout StoredExchange) in
+                exchange.request.fields = [Self.field(name, "Bearer ‹redacted›")]
+                exchange.request.redactions = ["field \(name)"]
+            }
+            for other in [nil, "X-Other"] {
+                let refusal = Self.refusal(Composition()) {
+                    change(&$0)
+                    $0.replaced = other
+                }
+                #expect(refusal == .init(reason: .redacted, missing: ["field \(name)"]))
+            }
+            let model = Self.model {
+                change(&$0)
+                $0.replaced = replaced
+            }
+            #expect(try OutgoingRequest(again: model, Composition()).fields.isEmpty)
         }
-        let request = try OutgoingRequest(again: Self.model(change), Composition(), rule: .replace)
-        #expect(request.fields.isEmpty)
-        let refusal = Self.refusal(Composition(), .fill, change)
-        #expect(refusal == .init(reason: .redacted, missing: ["field Authorization"]))
     }
 
     @Test func whatWasRedactedMustBeGiven() {
@@ -140,12 +149,12 @@ import Testing
             exchange.request.body.redactions = ["/password"]
         }
         #expect(
-            Self.refusal(Composition(), .replace, change)
+            Self.refusal(Composition(), change)
                 == .init(reason: .redacted, missing: ["field Cookie", "query token", "/password"])
         )
         let whole = Composition(target: Array("/".utf8), fields: [], body: [])
-        #expect(Self.refusal(whole, .replace, change) == nil)
-        #expect(Self.refusal(Composition(body: []), .replace, change)?.missing == ["field Cookie", "query token"])
+        #expect(Self.refusal(whole, change) == nil)
+        #expect(Self.refusal(Composition(body: []), change)?.missing == ["field Cookie", "query token"])
     }
 
     @Test func aBodyThatIsNotAllThereIsNotSent() {
@@ -175,13 +184,13 @@ import Testing
             exchange.request.body.isCut = true
             exchange.request.redactions = ["field Cookie"]
         }
-        #expect(Self.refusal(Composition(), .replace, all)?.reason == .cut)
+        #expect(Self.refusal(Composition(), all)?.reason == .cut)
         let tunnel = { (exchange: inout StoredExchange) in
             all(&exchange)
             exchange.request.fields = [Self.field("Upgrade", "WebSocket")]
         }
-        #expect(Self.refusal(Composition(), .replace, tunnel)?.reason == .websocket)
-        #expect(Self.refusal(Composition(fields: [], body: []), .replace, tunnel)?.reason == .websocket)
+        #expect(Self.refusal(Composition(), tunnel)?.reason == .websocket)
+        #expect(Self.refusal(Composition(fields: [], body: []), tunnel)?.reason == .websocket)
         #expect(Self.refusal { $0.ending = nil }?.reason == .running)
     }
 

@@ -25,7 +25,7 @@ extension InspectorServer {
                 return send(outgoing, again: original, settings, responder)
             }
             guard let model = find(id, responder) else { return }
-            outgoing = try OutgoingRequest(again: model, composition, rule: settings?.authorization ?? .replace)
+            outgoing = try OutgoingRequest(again: model, composition)
             original = model.id
         } catch let fault as InvalidMember {
             return responder.send(fault.response)

@@ -36,26 +36,21 @@ struct OutgoingRequest: Equatable {
         hasLength = composition.body != nil || Self.expectsBody(method)
     }
 
-    /// The recorded request with the changes in `composition`. `rule` decides whether the client's credential was
-    /// forwarded, whose value is not stored.
-    init(
-        again model: StoredExchange,
-        _ composition: Composition,
-        rule: AuthorizationRule
-    ) throws(Refusal) {
+    /// The recorded request with the changes in `composition`.
+    init(again model: StoredExchange, _ composition: Composition) throws(Refusal) {
         guard model.ending != nil else { throw Refusal(reason: .running) }
         guard !model.isWebSocket else { throw Refusal(reason: .websocket) }
         // A caller that supplies the whole request is responsible for it.
         let given = (composition.target == nil ? ["target"] : []) + (composition.fields == nil ? ["fields"] : [])
         guard !model.isTurnedAway || given.isEmpty else { throw Refusal(reason: .refused, missing: given) }
         let cut = Self.cut(model, composition)
-        let redacted = Self.redacted(model, composition, rule)
+        let redacted = Self.redacted(model, composition)
         guard cut.isEmpty else { throw Refusal(reason: .cut, missing: cut + redacted.filter { !cut.contains($0) }) }
         guard redacted.isEmpty else { throw Refusal(reason: .redacted, missing: redacted) }
 
         method = composition.method ?? model.method
         target = composition.target ?? model.target
-        fields = composition.fields ?? model.request.fields.filter { !Self.isDropped($0.text) }
+        fields = composition.fields ?? model.request.fields.filter { !Self.isDropped($0.text, model) }
         body = composition.body ?? model.request.body.kept
         let hadLength = model.request.fields.contains {
             ["content-length", "transfer-encoding"].contains($0.text.lowercased())
@@ -91,23 +86,17 @@ struct OutgoingRequest: Equatable {
     private static let keptTarget = 8 * 1024
 
     /// The redacted parts that are not supplied.
-    private static func redacted(
-        _ model: StoredExchange,
-        _ composition: Composition,
-        _ rule: AuthorizationRule
-    ) -> [String] {
+    private static func redacted(_ model: StoredExchange, _ composition: Composition) -> [String] {
         let ofHead = model.request.redactions.filter { item in
             guard let name = item.dropping("field ") else { return composition.target == nil }
-            guard composition.fields == nil else { return false }
-            // The session's credential replaces it; otherwise only its owner can supply it.
-            if name.lowercased() == "authorization" { return rule == .fill }
-            return !OwnFields.isRefused(name)
+            return composition.fields == nil && !isDropped(name, model)
         }
         return ofHead + (composition.body == nil ? model.request.body.redactions : [])
     }
 
-    private static func isDropped(_ name: String) -> Bool {
-        OwnFields.isRefused(name) || name.lowercased() == "authorization"
+    /// Whether a field is not the client's to send: Squire makes it, or the session's credential replaces it.
+    private static func isDropped(_ name: String, _ model: StoredExchange) -> Bool {
+        OwnFields.isRefused(name) || name.lowercased() == model.replaced?.lowercased()
     }
 
     /// Whether the method has a Content-Length even without a body (RFC 9110 section 8.6).

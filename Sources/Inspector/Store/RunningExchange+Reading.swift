@@ -76,6 +76,8 @@ extension RunningExchange {
             target: [],
             route: route
         )
+        // The refresh that a client calls is made with the session's credential alone.
+        if carriesCredential || route == .refresh { result.replaced = current.credential.field }
         let method = readRequest(current, into: &result)
         result.attempts = attempts.indices.map { read(attempt: $0, method, current) }
         if let index = result.attempts.lastIndex(where: \.isRelayed), ownAnswer == nil {

@@ -87,6 +87,7 @@ extension StoredExchange {
             .init("head", .object(head)), .init("body", request.body.json),
             .init("kept_for_replay", ending?.wasReplayable == true ? .string("memory") : .null),
             .init("redactions", .array(requestRedactions.map(JSONValue.string))),
+            .init("replaced", .optional(replaced)),
         ])
     }
 

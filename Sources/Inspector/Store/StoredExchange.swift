@@ -17,6 +17,8 @@ struct StoredExchange {
     /// Nil if Squire refused it before the route was known.
     var route: RouteKind?
     var request = StoredRequest()
+    /// The field in which the session's credential replaces the client's; nil if it does not.
+    var replaced: String?
     /// The fields that went upstream, including the credential's, without its value.
     var sent = StoredFields()
     var sentParts = StoredHeadParts()

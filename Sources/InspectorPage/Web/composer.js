@@ -4,7 +4,7 @@ import { copyText, isCut } from './copy.js';
 import { button, h, icon, replace } from './dom.js';
 import { makeTabs, statusClass, statusText } from './exchange.js';
 import { askableFields, inOneLine } from './explain.js';
-import { bodyOctets, mark, utf8 } from './octets.js';
+import { bodyOctets, isNamed, mark, utf8 } from './octets.js';
 import { duration, plain, size, visible } from './text.js';
 import { redactedPart } from './body.js';
 import { address, place } from './panes.js';
@@ -19,9 +19,9 @@ export function draftOf(x) {
   const bytes = bodyOctets(x.request?.body), text = utf8(bytes);
   return {
     method: x.method, target: x.target,
-    // A client's Authorization that was redacted is Squire's to give anew.
+    // What the session's token replaced is Squire's to give anew.
     fields: (x.request?.head?.fields ?? []).filter(([name, value]) =>
-      !notSent.test(name) && !(/^authorization$/i.test(name) && mark.test(value))),
+      !notSent.test(name) && !(isNamed(name, x.request.replaced) && mark.test(value))),
     body: text ?? '', isBinary: text === null, isWhole: !isCut(x.request?.body ?? {}) && !x.request?.body?.unreadable,
     size: bytes.length, redactions: x.request?.redactions ?? [], hasCRLF: /\r\n/.test(text ?? '') && !/[^\r]\n|^\n/.test(text ?? ''),
   };
@@ -215,7 +215,7 @@ export function composerView(app) {
     });
     if (mine !== asked || check() !== null) return;
     isStale = !result.status;
-    line.textContent = line.title = plain(result.ok ? inOneLine(result.json) : result.problem?.detail ?? '');
+    line.textContent = line.title = plain(result.ok ? inOneLine(result.json, app.status?.copy?.apply) : result.problem?.detail ?? '');
   }
 
   /// What is sent: members that are left out stay as they were recorded.

@@ -34,6 +34,9 @@ export function bodyOctets(body) {
 /// What stands where a secret was.
 export const mark = /‹redacted›|‹token, generation \d+›/;
 
+/// Whether a field has the name; null is none.
+export const isNamed = (name, other) => other != null && name.toLowerCase() === other.toLowerCase();
+
 /// The fields of a list of [name, value] that have the name, without case.
 export function values(fields, name) {
   return (fields ?? []).filter(([key]) => key.toLowerCase() === name).map(([, value]) => value);

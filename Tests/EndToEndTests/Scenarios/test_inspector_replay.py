@@ -63,6 +63,30 @@ class Replays(Sending):
         self.assertEqual([(request.target, request.token != "") for request in upstream.requests[-4:]],
                          [("/v1/open/x?a", False), ("/v1/open/x?a", False), ("/v1?a", True), ("/v1/?a", True)])
 
+    def test_only_a_field_that_the_session_replaces_is_dropped(self):
+        squire, upstream = self.inspected(lambda request: reply(200, b"{}"), profile="", session="  apply: 'X-Token: {token}'\n  anonymous: [/open/**]\n")
+        mine = {"Authorization": "Basic Zm9vOmJhcg==", "X-Token": "mine-abcdefgh"}
+        for target, name, missing in (("/x", "X-Token", None), ("/x", "Authorization", ["field Authorization"]),
+                                      ("/open/x", "X-Token", ["field X-Token"]), ("/open/x", "Authorization", ["field Authorization"])):
+            self.proxy(squire, "GET", target, None, {name: mine[name]})
+            row = self.ask(squire, "GET", f"/api/exchanges/{self.last(squire)['id']}").json
+            self.assertEqual(row["request"]["replaced"], "X-Token" if target == "/x" else None)
+            answer = self.replay(squire, row["id"])
+            self.assertEqual((answer.status, answer.json.get("missing")), (409 if missing else 201, missing), (target, name))
+        self.assertEqual(self.ask(squire, "GET", "/api/status").json["copy"]["apply"], {"field": "X-Token", "prefix": "", "suffix": ""})
+
+    def test_without_a_session_a_credential_is_the_clients(self):
+        upstream = self.upstream()
+        config = pathlib.Path(self.config(upstream.url, profile=""))
+        config.write_text(config.read_text().replace(f"session:\n  file: {self.session_file}\n", "session: none\n"))
+        squire = self.run_squire(str(config), "--inspector", "127.0.0.1:0")
+        squire.wait_for("inspector")
+        squire.proxy, squire.port = squire.port, int(squire.endpoints["inspector"].rstrip("/").rsplit(":", 1)[1])
+        self.proxy(squire, "GET", "/x", None, {"Authorization": "Bearer mine"})
+        answer = self.replay(squire, self.last(squire)["id"])
+        self.assertEqual((answer.status, answer.json["missing"]), (409, ["field Authorization"]))
+        self.assertIsNone(self.ask(squire, "GET", "/api/status").json["copy"]["apply"])
+
     def test_what_is_not_there_is_not_sent(self):
         squire, upstream = self.inspected(lambda request: reply(200, b"{}", "Content-Type: application/json"))
         cases = (
