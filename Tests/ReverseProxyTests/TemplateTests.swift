@@ -2,6 +2,7 @@ import Credentials
 import HTTP1
 import Support
 import Testing
+import TokenSources
 import Upstream
 
 @testable import ReverseProxy
