@@ -1,6 +1,6 @@
 // One exchange as a command, as code or as HTTP that a person pastes elsewhere. None has a secret, and none can do
 // anything but send that request: whatever is in it comes from others. Pure.
-import { bodyOctets, mark, toBase64, utf8, values } from './octets.js';
+import { bodyOctets, isNamed, mark, toBase64, utf8, values } from './octets.js';
 import { isHostile } from './text.js';
 
 export const forms = [
@@ -29,7 +29,7 @@ class NotPasteable extends Error {}
 const refuse = reason => { throw new NotPasteable(reason); };
 
 /// The text of a form, `{text}`, or `{error}`, which says why there is none. `place` is what `/api/status` says of where
-/// Squire and the upstream are.
+/// Squire and the upstream are, and of how a request carries the token.
 export function copyText(form, exchange, place, { isMultiline = false } = {}) {
   try {
     const text = makers[form](requestOf(form, exchange, place), isMultiline);
@@ -53,12 +53,13 @@ function requestOf(form, exchange, place) {
   if (exchange.octets) refuse('its target is no UTF-8');
   const target = pasteable(exchange.target, 'target');
   const fields = [];
+  const isToken = ([name, value]) => isNamed(name, place.apply?.field) && /‹token, generation \d+›/.test(value);
   for (const [name, value] of given?.fields ?? []) {
     const key = name.toLowerCase();
     if (framing.has(key) || key.startsWith('x-squire-')) continue;
     // Squire gives each request its own; what a client sent as one was not kept.
-    if (key === 'authorization' && mark.test(value)) {
-      if (!isDirect) missing.push('field Authorization');
+    if (isDirect ? isToken([name, value]) : isNamed(name, request.replaced) && mark.test(value)) {
+      if (!isDirect) missing.push(`field ${name}`);
       continue;
     }
     if (isDirect && mark.test(value)) missing.push(`field ${name}`);
@@ -66,10 +67,9 @@ function requestOf(form, exchange, place) {
     if (given.octets && /[\u0080-\u00ff]/.test(value)) refuse(`its field ${name} may be no UTF-8`);
     fields.push([pasteable(name, 'field'), pasteable(value, `field ${name}`)]);
   }
-  const token = isDirect ? values(exchange.sent?.fields, 'authorization')[0] : undefined;
   return {
     form, method: pasteable(exchange.method, 'method'), target, fields, place, missing: [...new Set(missing)],
-    body: bodyOctets(body), scheme: token === undefined || !mark.test(token) ? null : token.split(' ')[0],
+    body: bodyOctets(body), hasToken: isDirect && (given?.fields ?? []).some(isToken),
   };
 }
 
@@ -115,11 +115,11 @@ function curl(request, isMultiline) {
   for (const [name, value] of fields) options.push(`-H ${quote(value === '' ? `${name};` : `${name}: ${value}`)}`);
   if (has('accept-encoding')) options.push('--compressed');
   if (form === 's' && place.key_file) options.push(`-H "X-Squire-Key: $(cat ${quote(place.key_file)})"`);
-  if (form === 'd' && request.scheme) {
+  if (form === 'd' && request.hasToken) {
     const config = place.config ? ` --config ${quote(pasteable(place.config, 'configuration'))}` : '';
     options.push(`-H "$(squire token${config} --format header)"`);
   }
-  if (form === 't' && request.scheme) options.push(`-H "Authorization: ${scheme(request)} $TOKEN"`);
+  if (form === 't' && request.hasToken) options.push(`-H ${sharedToken(place.apply)}`);
   let before = '';
   if (body.length) {
     if (!has('content-type')) options.push("-H 'Content-Type:'");
@@ -134,8 +134,11 @@ function curl(request, isMultiline) {
   return comment(request.missing) + before + ['curl', ...options].join(isMultiline ? ' \\\n  ' : ' ');
 }
 
-function scheme(request) {
-  return /^[A-Za-z0-9-]+$/.test(request.scheme) ? request.scheme : 'Bearer';
+/// A word of a POSIX shell: the field with the token that the shell has in a variable.
+function sharedToken({ field, prefix, suffix }) {
+  const before = pasteable(`${field}: ${prefix}`, 'session\'s field'), after = pasteable(suffix, 'session\'s field');
+  if (/^[A-Za-z0-9_@%+=:,./ -]*$/.test(before) && after === '') return `"${before}$TOKEN"`;
+  return `${quote(before)}"$TOKEN"${after === '' ? '' : quote(after)}`;
 }
 
 function httpie(request, isMultiline) {

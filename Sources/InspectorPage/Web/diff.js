@@ -4,6 +4,7 @@ import { bodyRemarks } from './body.js';
 import { bodyLines, difference, fieldDifference, folded } from './compare.js';
 import { button, h, replace } from './dom.js';
 import { fieldValue } from './headers.js';
+import { isNamed } from './octets.js';
 import { address, place, textPane } from './panes.js';
 import { plural, visible } from './text.js';
 
@@ -14,10 +15,11 @@ export function splitName(name) {
 }
 
 /// One side: the attempt that was asked for, or the last. Pure.
-export function sideOf(x, n) {
+/// `apply` is how a request carries the token.
+export function sideOf(x, n, apply) {
   const attempts = x.attempt_list ?? [], attempt = n === null ? attempts.at(-1) ?? null : attempts.find(item => item.n === n) ?? null;
   // The head is made once and sent with each attempt; only the token differs.
-  const sent = (x.sent?.fields ?? []).map(([name, value]) => [name, /^authorization$/i.test(name) && attempt?.generation
+  const sent = (x.sent?.fields ?? []).map(([name, value]) => [name, isNamed(name, apply?.field) && attempt?.generation
     ? value.replace(/‹token, generation \d+›/, `‹token, generation ${attempt.generation}›`) : value]);
   const own = x.own_answer;
   return {
@@ -59,7 +61,7 @@ export function diffView(app) {
           ?? problem?.detail ?? '')), button({ on: { click: () => app.close() } }, 'Back to the list')));
       return;
     }
-    sides = [first, second].map((answer, i) => sideOf(answer.json, names[i].n));
+    sides = [first, second].map((answer, i) => sideOf(answer.json, names[i].n, app.status?.copy?.apply));
     show();
   }
 

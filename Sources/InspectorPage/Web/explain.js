@@ -1,7 +1,7 @@
 // What Squire does with such a request and why: the words of `squire explain`.
 import { h, replace } from './dom.js';
 import { became, fieldValue } from './headers.js';
-import { mark } from './octets.js';
+import { isNamed, mark } from './octets.js';
 import { span, visible } from './text.js';
 
 /// The fields to ask about. A mark is no value; of the field only its presence counts.
@@ -10,7 +10,8 @@ export function askableFields(fields) {
 }
 
 /// What of an explanation fits in a line: `goes to https://… with generation 7, 3 configured headers`. Pure.
-export function inOneLine(explanation) {
+/// `apply` is how a request carries the token.
+export function inOneLine(explanation, apply) {
   if (explanation.access && explanation.access !== 'allowed' && !explanation.access.allowed) {
     return `refused: ${accessText(explanation.access)}`;
   }
@@ -19,10 +20,10 @@ export function inOneLine(explanation) {
   const carries = {
     attach: token.generation ? `with generation ${token.generation}` : 'with a token',
     refresh_first: 'with a new token, which is asked for first', refuse: null, none: 'without a token',
-    client: "with the client's own Authorization",
+    client: `with the client's own ${apply?.field ?? 'Authorization'}`,
   }[token.action] ?? 'without a token';
   if (token.action === 'refuse') return `answered by Squire: ${token.advice ?? 'there is no session'}`;
-  const set = (explanation.fields ?? []).filter(field => field.what === 'set' && field.name.toLowerCase() !== 'authorization').length;
+  const set = (explanation.fields ?? []).filter(field => field.what === 'set' && !isNamed(field.name, apply?.field)).length;
   return `goes to ${explanation.upstream} ${carries}${set ? `, ${set} configured ${set === 1 ? 'header' : 'headers'}` : ''}`;
 }
 

@@ -161,7 +161,7 @@ class StandIn:
         data = json.dumps({"code": 200, "status": "success", "data": {"id": RANDOM.randint(1, 99999), "name": "Quattro Formaggi", "price": 12.5, "available": True, "allergens": ["milk", "gluten"]}}).encode()
         x = {"seq": self.seq, "id": "00a7-%d" % self.number, "at": rfc(at), "method": method, "target": target, "status": 200, "outcome": "complete", "code": None, "route": "ordinary", "attempts": 1, "statuses": [200], "generation": g, "generations": [g], "refresh": None,
              "request_bytes": len(request), "response_bytes": len(data), "total_ms": ms, "upstream_ms": round(ms - .3, 1), "type": type, "state": "done", "origin": "client", "replay_of": None, "flags": [], "connection": RANDOM.randint(1, 12)}
-        d = {"request": {"head": {"version": "1.1", "fields": CLIENT + ([["Content-Type", "application/json"], ["Content-Length", str(len(request))]] if request else [])}, "body": body(request, "application/json" if request else None), "kept_for_replay": "memory", "redactions": ["field Cookie"]},
+        d = {"request": {"head": {"version": "1.1", "fields": CLIENT + ([["Content-Type", "application/json"], ["Content-Length", str(len(request))]] if request else [])}, "body": body(request, "application/json" if request else None), "kept_for_replay": "memory", "redactions": ["field Cookie"], "replaced": "Authorization"},
              "sent": {"fields": sent(g), "what": ["made", *["kept"] * 3, *["set"] * (len(sent(g)) - 4)]}, "attempt_list": None, "token_wait": None, "own_answer": None, "interim": [], "messages": [], "timings": {"queued": .1, "token": 0, "upstream": round(ms - .3, 1), "client": .2}}
         x["flags"].append("redacted")
         one = lambda status=200, reason="OK", data=data, type=type, **m: [attempt(1, g, .1, round(ms * .8, 1), round(ms - .2, 1), status, reason, data, type, **m)]
@@ -236,7 +236,7 @@ class StandIn:
     def status(self):
         return {"session": self.session(), "upstream": UPSTREAM, "listen": ["http://127.0.0.1:8080"], "version": "0.9.0-mock", "config": "/home/jo/menu.yaml", "pid": os.getpid(), "margin": self.margin,
                 "inspector": {"keep": 16 << 20, "body": 65536, "record": self.record, "key": self.key is not None},
-                "copy": {"proxy": "http://127.0.0.1:8080", "socket": None, "upstream": UPSTREAM, "config": "/home/jo/menu.yaml", "key_file": None, "token_command": "squire token --config /home/jo/menu.yaml", "sign_in": self.sign_in, "examples": self.examples}}
+                "copy": {"proxy": "http://127.0.0.1:8080", "socket": None, "upstream": UPSTREAM, "config": "/home/jo/menu.yaml", "key_file": None, "token_command": "squire token --config /home/jo/menu.yaml", "apply": {"field": "Authorization", "prefix": "Bearer ", "suffix": ""}, "sign_in": self.sign_in, "examples": self.examples}}
 
     def generations(self):
         t = self.born

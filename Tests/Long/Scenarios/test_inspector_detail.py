@@ -35,7 +35,7 @@ def exchange(id="00a7-1", method="GET", target="/api/x", request=b"", request_ty
             "request_bytes": len(request), "response_bytes": 7, "total_ms": 5.2, "upstream_ms": 4.9, "type": "application/json", "state": "done", "origin": "client", "replay_of": None,
             "flags": [], "connection": 1,
             "request": {"head": {"version": "1.1", "fields": [["Host", "127.0.0.1:8080"], ["Accept", "*/*"], ["User-Agent", "curl/8"], *fields], "size": 90},
-                        "body": body(request, request_type), "kept_for_replay": "memory", "redactions": list(redactions)},
+                        "body": body(request, request_type), "kept_for_replay": "memory", "redactions": list(redactions), "replaced": "Authorization"},
             "sent": {"fields": [["Host", "api.test"], ["Accept", "*/*"], ["User-Agent", "curl/8"], *fields, *sent, ["X-Request-ID", "1"], ["Authorization", "Bearer ‹token, generation 7›"]],
                      "what": ["made", *["kept"] * (2 + len(fields)), *["set"] * (2 + len(sent))]},
             "attempt_list": attempts, "interim": [], "token_wait": None, "token_waits": [], "own_answer": None, "messages": [],
@@ -136,7 +136,7 @@ class Stand:
                 if path == "/api/status":
                     session = {"state": "usable", "generation": 7, "subject": "1", "issued_at": 1, "expires_at": 2 ** 32, "expires_in": 3600, "refreshes": 1, "last_refresh": None, "advice": None}
                     return self.give(200, {"session": session, "upstream": "https://api.test", "listen": ["http://127.0.0.1:8080"], "version": "0", "inspector": {"keep": 16 << 20, "body": 65536, "record": "auto", "key": stand.key},
-                                           "copy": {"proxy": "http://127.0.0.1:8080", "socket": None, "upstream": "https://api.test", "config": "/home/a b/menu.yaml", "key_file": None, "token_command": "squire token"}})
+                                           "copy": {"proxy": "http://127.0.0.1:8080", "socket": None, "upstream": "https://api.test", "config": "/home/a b/menu.yaml", "key_file": None, "token_command": "squire token", "apply": {"field": "Authorization", "prefix": "Bearer ", "suffix": ""}}})
                 if path == "/api/generations":
                     return self.give(200, {"now": AT, "generations": [{"generation": 7, "issued_at": 0, "expires_at": 3600, "from": "refresh", "cause": "rejected", "at": AT, "took_ms": 182.1, "waiters": 31, "led_by": None,
                                                                        "served": 1, "refused": 0, "running": 0, "ended_at": None, "ended_by": None, "subject": "1"}], "failures": [], "events": []})
@@ -271,7 +271,8 @@ class Copies(DetailCase):
     VALUES = ["v", "", "'\"$(touch x)`touch x`\\", "@/etc/passwd", "a;b,c", "{a,b}[1-3]", "é ü", "!!", "~", "*", "a\tb", "%00 \\x41", ";", "=x"]
 
     def place(self, upstream):
-        return {"proxy": upstream.url, "socket": None, "upstream": upstream.url, "config": "/tmp/a b/c'd.yaml", "key_file": None, "token_command": "squire token"}
+        return {"proxy": upstream.url, "socket": None, "upstream": upstream.url, "config": "/tmp/a b/c'd.yaml", "key_file": None, "token_command": "squire token",
+                "apply": {"field": "Authorization", "prefix": "Bearer ", "suffix": ""}}
 
     def cases(self):
         generator = random.Random(16)
@@ -362,6 +363,28 @@ class Copies(DetailCase):
                 made = self.module("copy", f"m.copyText({json.dumps(form)}, {json.dumps(x)}, {json.dumps(place)})")
                 self.assertEqual(list(made), ["error"], (form, x["method"], x["target"], made))
         self.assertIn("text", self.module("copy", f"m.copyText('s', {json.dumps(client())}, {json.dumps(place)})"))
+
+    def test_the_token_goes_in_the_sessions_field(self):
+        apply = {"field": "X-Token", "prefix": "Key '$(x)", "suffix": "~"}
+        x = exchange(fields=[["Authorization", "Basic ‹redacted›"]])
+        x["sent"]["fields"][-1] = ["X-Token", "Key '$(x)‹token, generation 7›~"]
+        place = {"proxy": "http://127.0.0.1:1", "upstream": "http://127.0.0.1:1", "apply": apply}
+        text = lambda form, x=x, **more: self.module("copy", f"m.copyText('{form}', {json.dumps(x)}, {json.dumps({**place, **more})}).text")
+        self.assertIn(' -H "$(squire token --format header)"', text("d"))
+        self.assertIn(""" -H 'X-Token: Key '\\''$(x)'"$TOKEN"'~'""", text("t"))
+        for form in "dt":
+            self.assertNotIn("generation", text(form))
+            self.assertTrue(text(form).startswith("# redacted: field Authorization\n"))
+        # Without a session the client's credential is its own.
+        mine = {**exchange(), "sent": {"fields": [["Authorization", "Bearer ‹redacted›"]], "what": ["kept"]}}
+        self.assertNotIn("squire token", text("d", mine, apply=None))
+        self.assertTrue(text("d", mine, apply=None).startswith("# redacted: field Authorization\n"))
+        side = self.module("diff", f"m.sideOf({json.dumps({**x, 'attempt_list': [attempt(1, 401, generation=6), attempt(2, 200)]})}, 1, {json.dumps(apply)}).fields")
+        self.assertEqual(side[-1], ["X-Token", "Key '$(x)‹token, generation 6›~"])
+        told = {"upstream": "u", "token": {"action": "client"}, "fields": [{"name": "x-token", "what": "set"}, {"name": "Authorization", "what": "set"}]}
+        self.assertEqual(self.module("explain", f"m.inOneLine({json.dumps(told)}, {json.dumps(apply)})"), "goes to u with the client's own X-Token, 1 configured header")
+        draft = lambda replaced: self.module("composer", f"m.draftOf({json.dumps({**x, 'request': {**x['request'], 'replaced': replaced}})}).fields.map(([name]) => name)")
+        self.assertEqual((draft("authorization"), draft("X-Token")), (["Accept", "User-Agent"], ["Accept", "User-Agent", "Authorization"]))
 
     def test_redacted_parts_are_named(self):
         x = exchange(method="POST", request='{"password":"‹redacted›"}'.encode(), fields=[["Cookie", "a=‹redacted›"], ["Authorization", "Bearer ‹redacted›"]], redactions=["field Cookie", "/pass'$(touch x)\nword"])
