@@ -15,11 +15,10 @@ export function splitName(name) {
 }
 
 /// One side: the attempt that was asked for, or the last. Pure.
-/// `apply` is how a request carries the token.
-export function sideOf(x, n, apply) {
+export function sideOf(x, n) {
   const attempts = x.attempt_list ?? [], attempt = n === null ? attempts.at(-1) ?? null : attempts.find(item => item.n === n) ?? null;
   // The head is made once and sent with each attempt; only the token differs.
-  const sent = (x.sent?.fields ?? []).map(([name, value]) => [name, isNamed(name, apply?.field) && attempt?.generation
+  const sent = (x.sent?.fields ?? []).map(([name, value]) => [name, isNamed(name, x.request?.replaced) && attempt?.generation
     ? value.replace(/‹token, generation \d+›/, `‹token, generation ${attempt.generation}›`) : value]);
   const own = x.own_answer;
   return {
@@ -61,7 +60,7 @@ export function diffView(app) {
           ?? problem?.detail ?? '')), button({ on: { click: () => app.close() } }, 'Back to the list')));
       return;
     }
-    sides = [first, second].map((answer, i) => sideOf(answer.json, names[i].n, app.status?.copy?.apply));
+    sides = [first, second].map((answer, i) => sideOf(answer.json, names[i].n));
     show();
   }
 

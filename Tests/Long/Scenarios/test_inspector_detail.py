@@ -367,6 +367,7 @@ class Copies(DetailCase):
     def test_the_token_goes_in_the_sessions_field(self):
         apply = {"field": "X-Token", "prefix": "Key '$(x)", "suffix": "~"}
         x = exchange(fields=[["Authorization", "Basic ‹redacted›"]])
+        x["request"]["replaced"] = "X-Token"
         x["sent"]["fields"][-1] = ["X-Token", "Key '$(x)‹token, generation 7›~"]
         place = {"proxy": "http://127.0.0.1:1", "upstream": "http://127.0.0.1:1", "apply": apply}
         text = lambda form, x=x, **more: self.module("copy", f"m.copyText('{form}', {json.dumps(x)}, {json.dumps({**place, **more})}).text")
@@ -379,7 +380,7 @@ class Copies(DetailCase):
         mine = {**exchange(), "sent": {"fields": [["Authorization", "Bearer ‹redacted›"]], "what": ["kept"]}}
         self.assertNotIn("squire token", text("d", mine, apply=None))
         self.assertTrue(text("d", mine, apply=None).startswith("# redacted: field Authorization\n"))
-        side = self.module("diff", f"m.sideOf({json.dumps({**x, 'attempt_list': [attempt(1, 401, generation=6), attempt(2, 200)]})}, 1, {json.dumps(apply)}).fields")
+        side = self.module("diff", f"m.sideOf({json.dumps({**x, 'attempt_list': [attempt(1, 401, generation=6), attempt(2, 200)]})}, 1).fields")
         self.assertEqual(side[-1], ["X-Token", "Key '$(x)‹token, generation 6›~"])
         told = {"upstream": "u", "token": {"action": "client"}, "fields": [{"name": "x-token", "what": "set"}, {"name": "Authorization", "what": "set"}]}
         self.assertEqual(self.module("explain", f"m.inOneLine({json.dumps(told)}, {json.dumps(apply)})"), "goes to u with the client's own X-Token, 1 configured header")
