@@ -524,7 +524,7 @@ class Leniency(Scenario):
         self.assertEqual(self.fetch(squire).status, 200)
         # What is no token is damage, and memory goes on.
         self.session_file.write_text(json.dumps({"token": "two words"}))
-        squire.wait_for_text("no bearer token")
+        squire.wait_for_text("session file unusable")
         self.assertEqual(self.fetch(squire).status, 200)
         other = jwt(jti="b")
         accepted.add(other)
