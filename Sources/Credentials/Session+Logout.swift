@@ -1,8 +1,8 @@
 /// Forgetting the tokens that a logout ends.
 extension Session {
-    /// Forgets the token; the file keeps everything else. With `principal`, only what descends from its
-    /// login: a later login stays, whoever's it is. A change that cannot be saved is refused or, with `keepsUnsaved`, stays in memory until it
-    /// can be.
+    /// Forgets the token; the file keeps everything else. With `principal`, only what descends from its login: a later
+    /// login stays, whoever's it is. A change that cannot be saved is refused or, with `keepsUnsaved`, stays in memory
+    /// until it can be.
     public func forget(
         _ principal: Principal? = nil,
         keepsUnsaved: Bool = true,

@@ -87,8 +87,7 @@ public final class Session: Sendable {
         if !onlyLooks, hasRemains, let handle = (try? hold(file)) ?? nil { handle.unlock() }
         // Taking the lock may have found a record that could not be put in the file's place.
         guard snapshot.persistence.unsaved == nil else { return }
-        file.waitUntilWritten { clock.now.wall }
-        let loaded = try file.load(forUse: !onlyLooks)
+        let loaded = try file.loadWhenWritten(forUse: !onlyLooks) { clock.now.wall }
         // Whether or not another process holds the lock.
         if let reason = takeSuccessor(of: loaded, in: file) {
             if !onlyLooks { reportUnsaved(reason) }

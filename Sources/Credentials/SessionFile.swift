@@ -48,8 +48,8 @@ public struct SessionFile: Sendable {
         var version: Version
     }
 
-    /// Reads the file alone: what the session is, tells `session`. Nil if there is none. Looking changes nothing. A file made by hand may be readable by others:
-    /// reading it for use closes it to them, rather than refusing it.
+    /// Reads the file alone: what the session is, tells `session`. Nil if there is none. Looking changes nothing. A file
+    /// made by hand may be readable by others: reading it for use closes it to them, rather than refusing it.
     ///
     /// With `now`, in seconds since 1970, a file that is cut counts as incomplete, not as damaged, while it was written a
     /// moment ago.
@@ -102,6 +102,17 @@ public struct SessionFile: Sendable {
             )
         }
         return Loaded(record: record, version: Version(information))
+    }
+
+    /// Reads the file as `load` does, after `waitUntilWritten` if it is cut and being written. Blocks.
+    func loadWhenWritten(forUse: Bool, now: () -> Int) throws(SessionFileError) -> Loaded? {
+        do throws(SessionFileError) {
+            return try load(forUse: forUse, now: now())
+        } catch {
+            guard error.reason == .incomplete else { throw error }
+        }
+        waitUntilWritten(now: now)
+        return try load(forUse: forUse)
     }
 
     /// How long after its last change a cut file may still be being written, in seconds.

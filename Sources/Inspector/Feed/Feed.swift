@@ -113,9 +113,13 @@ final class Feed {
 
     /// Ends all streams, for now.
     func end() {
+        endStreams()
+        sources.changed(0)
+    }
+
+    private func endStreams() {
         for viewer in viewers.values { viewer.responder.end() }
         viewers = [:]
-        sources.changed(0)
         pumpTimer.cancel()
         secondTimer.cancel()
     }
@@ -124,11 +128,8 @@ final class Feed {
     func stop() {
         for viewer in viewers.values {
             _ = viewer.responder.write(FeedEvent.text("bye", .object([.init("why", .string("shutting_down"))])))
-            viewer.responder.end()
         }
-        viewers = [:]
-        pumpTimer.cancel()
-        secondTimer.cancel()
+        endStreams()
     }
 
     // MARK: What is new

@@ -45,7 +45,7 @@ extension ExchangeRunner {
     func settleCutResponse() {
         switch exchange.state {
         case .collecting(.signIn, _):
-            guard let body = decodedBody, Self.hasWholeJSON(body), let tokens = tokens(in: body) else { return }
+            guard let tokens = decodedBody.flatMap(tokens) else { return }
             proxy.session.adopt(tokens, .signIn, keepsUnsaved: true) { _ in }
         case .collecting(.signOut, _):
             guard let principal = exchange.principal else { return }

@@ -128,7 +128,7 @@ extension ExchangeRunner {
         }
         // Receives directly into the client's output.
         let output = client.outputBuffer()
-        let room = output.writable(minimum: Self.smallBody)
+        let room = output.writable(minimum: Self.receiveRoom)
         switch connection.receive(into: room) {
         case .moved(let count):
             let part = Int(min(UInt64(count), remaining))
@@ -154,7 +154,7 @@ extension ExchangeRunner {
     /// Receives more of a body and passes it to `deliver`.
     func readBody(_ connection: UpstreamConnection, deliver: (ByteBuffer) -> Void) {
         let buffer = inputBuffer()
-        switch connection.receive(into: buffer.writable(minimum: Self.smallBody)) {
+        switch connection.receive(into: buffer.writable(minimum: Self.receiveRoom)) {
         case .moved(let count):
             buffer.commit(count)
             deliver(buffer)

@@ -36,7 +36,7 @@ extension ExchangeRunner {
 
     private func readHead(_ connection: UpstreamConnection) {
         let buffer = inputBuffer()
-        switch connection.receive(into: buffer.writable(minimum: Self.smallBody)) {
+        switch connection.receive(into: buffer.writable(minimum: Self.receiveRoom)) {
         case .moved(let count):
             buffer.commit(count)
             parseHead(buffer)

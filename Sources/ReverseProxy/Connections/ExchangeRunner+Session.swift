@@ -155,8 +155,9 @@ extension ExchangeRunner {
     /// A sign-in succeeded: its token becomes the session's, and is saved before the client gets the response.
     func learnToken() {
         let now = MonotonicClock.now()
-        guard let tokens = decodedBody.flatMap(tokens) else {
-            let problem = decodedBody.flatMap(TokenFinder(proxy.configuration.session.refresh).problem)
+        let body = decodedBody
+        guard let tokens = body.flatMap(tokens) else {
+            let problem = body.flatMap(TokenFinder(proxy.configuration.session.refresh).problem)
             return relayCollected(proxyStatus: problem.map(Problem.proxyStatus(unusable:)) ?? Self.noToken)
         }
         let ticket = waitForSession(now: now)

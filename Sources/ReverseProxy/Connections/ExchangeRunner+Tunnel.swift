@@ -70,7 +70,7 @@ extension ExchangeRunner {
     /// From the upstream to the client. A slow client slows the upstream down.
     func readTunnel(_ connection: UpstreamConnection) {
         let output = client.outputBuffer()
-        let room = output.writable(minimum: Self.smallBody)
+        let room = output.writable(minimum: Self.receiveRoom)
         switch connection.receive(into: room) {
         case .moved(let count):
             output.commit(count)

@@ -62,7 +62,8 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     static let uploadWindow = 64 * 1024
     /// Of an answer; its head may be as large as a request's besides.
     static let responseLimits = HeadLimits(head: 128 * 1024, fields: 512)
-    static let smallBody = 16 * 1024
+    /// The least room, in bytes, for what is received at once.
+    static let receiveRoom = 16 * 1024
 
     init(_ resources: WorkerResources) {
         self.resources = resources

@@ -248,7 +248,7 @@ public struct Exchange: Sendable {
         return .collect(purpose)
     }
 
-    /// The body is complete, in `collecting`. `isRejection`: it rejects the credential, if that was the question.
+    /// The body of the response with that status is complete, in `collecting`. `isRejection`: it rejects the credential, if that was the question.
     /// `isReplayable`: the request can still be replayed, although more of it may have been sent meanwhile.
     public mutating func bodyCollected(status: Int, isRejection: Bool, isReplayable: Bool) -> VerdictAction {
         guard case .collecting(let purpose, let wasReplayable) = state else { return .ignore }

@@ -6,8 +6,8 @@ import HTTP1
 ///
 /// Removes `Domain` if the upstream may set it, removes `Secure` and `Partitioned`, which requires `Secure`, changes
 /// `SameSite=None`, which requires it too, to `Lax`, and removes the base path from `Path` unless the client
-/// writes it itself. A cookie for another
-/// domain, or with a name that promises `Secure` (RFC 6265bis section 4.1.3), stays unchanged.
+/// writes it itself. A cookie for another domain, or with a name that promises `Secure` (RFC 6265bis section 4.1.3),
+/// stays unchanged.
 struct CookieMapping: Sendable {
     /// The upstream's host in lower case.
     private let host: [UInt8]
