@@ -1,4 +1,5 @@
 """An upstream that fails in every way: one clear answer, nothing sent twice that must not be, and the next request works."""
+import itertools
 from harness import *
 
 GET = b"GET /t HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -177,21 +178,29 @@ class Faults(Scenario):
         self.assertNotIn(b"POISON", received)
 
     def test_idle_connection_that_ends_or_speaks_unasked_as_a_request_comes(self):
-        """Both are there when Squire looks: the request goes elsewhere, POST too."""
+        """Both are there when Squire looks, whichever came first: the request goes elsewhere, POST too."""
         upstream = self.start()
-        for ends in (True, False):
-            for method in (b"GET", b"POST"):
-                with self.subTest(ends=ends, method=method), socket.create_connection(("127.0.0.1", self.squire.port), LIMIT) as client:
-                    client.sendall(b"GET /t HTTP/1.1\r\nHost: localhost\r\n\r\n")
-                    self.assertIn(b" 200 ", client.recv(65536))
-                    self.squire.hold()
-                    client.sendall(method + b" /t HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
-                    with upstream.lock:
-                        idle = upstream.sockets[-1]
-                    idle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                    hang_up(idle) if ends else idle.sendall(b"HTTP/1.1 200 POISON\r\nContent-Length: 0\r\n\r\n")
-                    self.squire.process.send_signal(signal.SIGCONT)
-                    self.assertIn(b" 200 X\r\n", client.recv(65536))
+        def speak(idle):
+            idle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            idle.sendall(b"HTTP/1.1 200 POISON\r\nContent-Length: 0\r\n\r\n")
+        def reset(idle):
+            idle.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            idle.close()
+        cases = itertools.product((hang_up, reset, speak), (b"GET", b"POST"), (True, False))
+        for what, method, requestFirst in cases:
+            with self.subTest(what=what.__name__, method=method, requestFirst=requestFirst), \
+                    socket.create_connection(("127.0.0.1", self.squire.port), LIMIT) as client:
+                client.sendall(b"GET /t HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                self.assertIn(b" 200 ", client.recv(65536))
+                with upstream.lock:
+                    idle = upstream.sockets[-1]
+                ask = lambda: client.sendall(method + b" /t HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+                self.squire.hold()
+                if requestFirst: ask()
+                what(idle)
+                if not requestFirst: ask()
+                self.squire.process.send_signal(signal.SIGCONT)
+                self.assertIn(b" 200 X\r\n", client.recv(65536))
 
     def test_answer_before_the_upload_ends(self):
         """The client can read it, whole, however much it still sends; and the request was not taken for complete."""
