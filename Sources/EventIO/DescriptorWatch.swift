@@ -36,10 +36,12 @@ public final class DescriptorWatch {
             descriptor,
             EV_READ | EV_PERSIST,
             { _, _, context in
-                let watch = Unmanaged<DescriptorWatch>.fromOpaque(context!).takeUnretainedValue()
-                guard !watch.isClosed else { return }
-                watch.noteRead()
-                watch.delegate.descriptorIsReadable(watch)
+                // Not retained: `close()` comes before it is released, and frees the event.
+                Unmanaged<DescriptorWatch>.fromOpaque(context!)._withUnsafeGuaranteedRef { watch in
+                    guard !watch.isClosed else { return }
+                    watch.noteRead()
+                    watch.delegate.descriptorIsReadable(watch)
+                }
             },
             context
         )

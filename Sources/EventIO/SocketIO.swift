@@ -1,3 +1,4 @@
+import CSystem
 import Platform
 
 /// The result of a read or write on a non-blocking socket.
@@ -16,7 +17,7 @@ public enum IOResult: Equatable, Sendable {
 public enum SocketIO {
     @inline(__always)
     public static func read(_ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer) -> IOResult {
-        let count = SystemCall.retrying { recv(descriptor, buffer.baseAddress, buffer.count, 0) }
+        let count = SystemCall.retrying { csystem_receive(descriptor, buffer.baseAddress, buffer.count, 0) }
         if count > 0 { return .moved(count) }
         if count == 0 { return .endOfStream }
         return errno == EAGAIN || errno == EWOULDBLOCK ? .wouldBlock : .failed(errno)
@@ -24,7 +25,7 @@ public enum SocketIO {
 
     @inline(__always)
     public static func write(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> IOResult {
-        let count = SystemCall.retrying { send(descriptor, bytes.baseAddress, bytes.count, SystemConstant.noSignal) }
+        let count = SystemCall.retrying { csystem_send(descriptor, bytes.baseAddress, bytes.count, SystemConstant.noSignal) }
         if count >= 0 { return count > 0 ? .moved(count) : .wouldBlock }
         return errno == EAGAIN || errno == EWOULDBLOCK ? .wouldBlock : .failed(errno)
     }
@@ -47,6 +48,16 @@ public enum SocketIO {
     public static func disableDelay(_ descriptor: Int32) {
         var on: Int32 = 1
         setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
+    }
+
+    /// Tells the kernel that the connection stays on this machine, where nothing is congested: a model of the path, such
+    /// as BBR's, and its timers for pacing only cost CPU time (TCP_CONGESTION, tcp(7)). Does nothing where that is not
+    /// allowed.
+    public static func expectNoCongestion(_ descriptor: Int32) {
+        #if os(Linux)
+        let name: StaticString = "reno"
+        setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_CONGESTION, name.utf8Start, socklen_t(name.utf8CodeUnitCount))
+        #endif
     }
 
     /// Whether the peer of a Unix socket has closed both directions (POLLHUP, poll(2)).

@@ -11,6 +11,7 @@
 #include <unistd.h>
 #ifdef __linux__
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #endif
 
 #ifdef __linux__
@@ -24,6 +25,24 @@ static inline void csystem_name_thread(const char *name) {
     pthread_setname_np(pthread_self(), name);
 #else
     pthread_setname_np(name);
+#endif
+}
+
+// recv(2) and send(2), but no cancellation points (pthreads(7)): those of glibc cost two locked instructions each, where nobody cancels
+// threads.
+static inline ssize_t csystem_receive(int fd, void *buffer, size_t count, int flags) {
+#ifdef __linux__
+    return syscall(SYS_recvfrom, fd, buffer, count, flags, NULL, NULL);
+#else
+    return recv(fd, buffer, count, flags);
+#endif
+}
+
+static inline ssize_t csystem_send(int fd, const void *bytes, size_t count, int flags) {
+#ifdef __linux__
+    return syscall(SYS_sendto, fd, bytes, count, flags, NULL, 0);
+#else
+    return send(fd, bytes, count, flags);
 #endif
 }
 

@@ -254,16 +254,22 @@ final class ClientConnection: DescriptorWatchDelegate {
 
     /// The loop's turn is over and nothing else is running: deferred work is done now.
     func turnEnded() {
+        guard case .exchanging(let runner) = state, let ending = runner.ending else {
+            stream.turnEnded()
+            stream.flush()
+            if stream.isBroken { clientGone() }
+            return
+        }
+        let now = MonotonicClock.now()
         // A client that has received the response must find its exchange in the inspector.
-        if case .exchanging(let runner) = state, runner.ending != nil { runner.recordEnd(now: MonotonicClock.now()) }
+        runner.recordEnd(now: now)
         stream.turnEnded()
         stream.flush()
         if stream.isBroken { return clientGone() }
-        if case .exchanging(let runner) = state, let ending = runner.ending { exchangeEnded(runner, ending) }
+        exchangeEnded(runner, ending, now: now)
     }
 
-    private func exchangeEnded(_ runner: ExchangeRunner, _ ending: ExchangeRunner.Ending) {
-        let now = MonotonicClock.now()
+    private func exchangeEnded(_ runner: ExchangeRunner, _ ending: ExchangeRunner.Ending, now: UInt64) {
         runner.conclude(now: now)
         presence = nil
         switch ending {
