@@ -25,7 +25,9 @@ public enum SocketIO {
 
     @inline(__always)
     public static func write(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> IOResult {
-        let count = SystemCall.retrying { csystem_send(descriptor, bytes.baseAddress, bytes.count, SystemConstant.noSignal) }
+        let count = SystemCall.retrying {
+            csystem_send(descriptor, bytes.baseAddress, bytes.count, SystemConstant.noSignal)
+        }
         if count >= 0 { return count > 0 ? .moved(count) : .wouldBlock }
         return errno == EAGAIN || errno == EWOULDBLOCK ? .wouldBlock : .failed(errno)
     }
