@@ -107,6 +107,8 @@ public final class ByteBuffer {
         append(number: UInt64(max(0, number)), radix: 16)
     }
 
+    /// Inlined, so that the radix is a constant: dividing by a variable takes several times as long.
+    @inline(__always)
     private func append(number: UInt64, radix: UInt64) {
         withUnsafeTemporaryAllocation(byteCount: 20, alignment: 1) { digits in
             var index = 20

@@ -73,9 +73,10 @@ final class ClientStream {
 
     /// Reads the available bytes into `input`, which may grow to `limit` bytes.
     func read(limit: Int) -> IOResult {
-        let buffer = input ?? resources.buffers.take()
-        input = buffer
+        // Moved out and back: a copy would be retained and released.
+        let buffer = input.take() ?? resources.buffers.take()
         guard buffer.count < limit else {
+            input = consume buffer
             pauseReading()
             return .wouldBlock
         }
@@ -85,6 +86,7 @@ final class ClientStream {
         case .endOfStream: end()
         case .wouldBlock, .failed: break
         }
+        input = consume buffer
         return result
     }
 
@@ -117,9 +119,8 @@ final class ClientStream {
 
     /// Returns the input's buffer to the pool if it is empty.
     func releaseInput() {
-        guard let input, input.isEmpty else { return }
-        self.input = nil
-        resources.buffers.give(input)
+        guard let buffer = input.take() else { return }
+        if buffer.isEmpty { resources.buffers.give(buffer) } else { input = consume buffer }
     }
 
     /// Discards what was read.
@@ -157,25 +158,30 @@ final class ClientStream {
 
     /// Sends as much as possible without blocking.
     func flush() {
-        guard let output else { return }
-        guard case .open = state else { return output.clear() }
-        while !output.isEmpty {
-            switch SocketIO.write(descriptor, output.readable) {
+        guard let buffer = output.take() else { return }
+        guard case .open = state else {
+            buffer.clear()
+            output = consume buffer
+            return
+        }
+        while !buffer.isEmpty {
+            switch SocketIO.write(descriptor, buffer.readable) {
             case .moved(let count):
-                output.consume(count)
+                buffer.consume(count)
             case .wouldBlock:
+                output = consume buffer
                 watch?.setWriting(true)
                 return
             case .failed, .endOfStream:
-                output.clear()
+                buffer.clear()
+                output = consume buffer
                 watch?.setWriting(false)
                 state = .broken
                 return callAtTurnEnd()
             }
         }
-        self.output = nil
-        resources.buffers.give(output)
-        watch?.setWriting(false)
+        resources.buffers.give(consume buffer)
+        if watch?.isWriting ?? false { watch?.setWriting(false) }
     }
 
     /// Flushes the end of a response: a small one is sent together with those of other exchanges that end in this turn

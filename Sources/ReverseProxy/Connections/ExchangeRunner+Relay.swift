@@ -38,10 +38,7 @@ extension ExchangeRunner {
         if response!.reader.isFinished, exchange.rules.method != .head, framing != .none {
             framing = .length(UInt64(collected.count))
         }
-        var edits = edits(framing: framing)
-        edits.proxyStatus = proxyStatus
-        edits.retryAfter = retryAfter
-        beginRelay(head.readable, edits)
+        beginRelay(head.readable, edits(framing: framing, proxyStatus: proxyStatus, retryAfter: retryAfter))
         resources.buffers.give(head)
         collected.withUnsafeBytes { write($0) }
         if response!.reader.isFinished { return finishRelay() }

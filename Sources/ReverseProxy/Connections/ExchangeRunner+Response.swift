@@ -27,9 +27,8 @@ extension ExchangeRunner {
     }
 
     func releaseEmptyInput() {
-        guard let input = attempt?.input, input.isEmpty else { return }
-        attempt!.input = nil
-        resources.buffers.give(input)
+        guard let buffer = attempt?.input.take() else { return }
+        if buffer.isEmpty { resources.buffers.give(buffer) } else { attempt!.input = consume buffer }
     }
 
     // MARK: The head
@@ -136,11 +135,8 @@ extension ExchangeRunner {
             request.upstreamTime.stop(now: now)
             if exchange.hasReplayed { recordReplay(isAccepted: verdict != .rejected) }
             let head = UnsafeRawBufferPointer(rebasing: buffer.readable[..<length])
-            var edits = edits(framing: clientFraming)
-            if exchange.passesOver(signIn: responseHead.status), proxy.appliesCredential {
-                edits.proxyStatus = Self.passedOver
-            }
-            beginRelay(head, edits)
+            let isPassedOver = exchange.passesOver(signIn: responseHead.status) && proxy.appliesCredential
+            beginRelay(head, edits(framing: clientFraming, proxyStatus: isPassedOver ? Self.passedOver : nil))
             buffer.consume(length)
             relayBuffered(buffer)
             if request.upload != nil, !exchange.isFinished { pumpBody(now: now) }
@@ -213,7 +209,11 @@ extension ExchangeRunner {
         }
     }
 
-    func edits(framing: MessageFraming) -> ResponsePolicy.Edits {
+    func edits(
+        framing: MessageFraming,
+        proxyStatus: String? = nil,
+        retryAfter: Int? = nil
+    ) -> ResponsePolicy.Edits {
         let names = responseHead.names
         let mapsLocation = names.contains(.location) || names.contains(.contentLocation)
         let hasOwnOrigin = mapsLocation && !request.acceptedHost.isEmpty
@@ -224,7 +224,9 @@ extension ExchangeRunner {
             pageOrigin: request.pageOrigin,
             ownOrigin: hasOwnOrigin ? Array("http://".utf8) + request.acceptedHost : nil,
             cookies: request.cookies,
-            place: request.place
+            place: request.place,
+            proxyStatus: proxyStatus,
+            retryAfter: retryAfter
         )
     }
 }

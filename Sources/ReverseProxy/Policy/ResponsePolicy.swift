@@ -46,7 +46,9 @@ public final class ResponsePolicy: Sendable {
             pageOrigin: [UInt8]? = nil,
             ownOrigin: [UInt8]? = nil,
             cookies: CookieRule = .keep,
-            place: TargetPlace = .below
+            place: TargetPlace = .below,
+            proxyStatus: String? = nil,
+            retryAfter: Int? = nil
         ) {
             self.framing = framing
             self.closes = closes
@@ -55,6 +57,8 @@ public final class ResponsePolicy: Sendable {
             self.ownOrigin = ownOrigin
             self.cookies = cookies
             self.place = place
+            self.proxyStatus = proxyStatus
+            self.retryAfter = retryAfter
         }
     }
 
