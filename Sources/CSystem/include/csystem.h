@@ -29,22 +29,20 @@ static inline void csystem_name_thread(const char *name) {
 }
 
 // recv(2) and send(2), but no cancellation points (pthreads(7)): those of glibc cost two locked instructions each, where nobody cancels
-// threads.
+// threads. A sanitizer watches the library's functions: build with -DCSYSTEM_LIBRARY_CALLS for one.
+#if defined(__linux__) && !defined(CSYSTEM_LIBRARY_CALLS)
 static inline ssize_t csystem_receive(int fd, void *buffer, size_t count, int flags) {
-#ifdef __linux__
     return syscall(SYS_recvfrom, fd, buffer, count, flags, NULL, NULL);
-#else
-    return recv(fd, buffer, count, flags);
-#endif
 }
 
 static inline ssize_t csystem_send(int fd, const void *bytes, size_t count, int flags) {
-#ifdef __linux__
     return syscall(SYS_sendto, fd, bytes, count, flags, NULL, 0);
-#else
-    return send(fd, bytes, count, flags);
-#endif
 }
+#else
+static inline ssize_t csystem_receive(int fd, void *buffer, size_t count, int flags) { return recv(fd, buffer, count, flags); }
+
+static inline ssize_t csystem_send(int fd, const void *bytes, size_t count, int flags) { return send(fd, bytes, count, flags); }
+#endif
 
 // No core dump and no ptrace(2) by other processes of this user: the memory holds tokens.
 static inline void csystem_forbid_dumps(void) {
