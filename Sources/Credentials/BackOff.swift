@@ -6,9 +6,8 @@ import Platform
 struct BackOff: Equatable, Sendable {
     /// Why a refresh failed for now.
     enum Setback: Equatable, Sendable {
-        case unavailable
-        /// The same, and clients may read why.
-        case unavailableBecause(String)
+        /// The issuer gave no token. `because` is what clients may read of it, the rest of a sentence.
+        case unavailable(because: String? = nil)
         /// Nothing was sent.
         case unreachable
         /// The issuer rejects the form of the request, for the given reason.
@@ -48,8 +47,8 @@ struct BackOff: Equatable, Sendable {
     func failure(now: Int64) -> CredentialFailure {
         let seconds = CredentialState.seconds(left(now: now))
         return switch setback {
-        case .unavailable, .engine: .unavailable(retryAfter: seconds, isUnreachable: false)
-        case .unavailableBecause(let told): .unavailable(retryAfter: seconds, isUnreachable: false, because: told)
+        case .unavailable(let told): .unavailable(retryAfter: seconds, isUnreachable: false, because: told)
+        case .engine: .unavailable(retryAfter: seconds, isUnreachable: false)
         case .unreachable: .unavailable(retryAfter: seconds, isUnreachable: true)
         case .misconfigured(let reason): .misconfigured(reason, retryAfter: seconds)
         }
@@ -62,7 +61,7 @@ struct BackOff: Equatable, Sendable {
         switch setback {
         case .engine: return enginePause
         case .misconfigured: return min(initialPauseForMistakes << Int64(min(failures, 3)), maximumPauseForMistakes)
-        case .unavailable, .unavailableBecause, .unreachable:
+        case .unavailable, .unreachable:
             let exponential = min(initialPause << Int64(min(failures, 6)), maximumPause)
             let asked = Int64(min(max(retryAfter ?? 0, 0), maximumRetryAfter)) * second
             return max(Int64(Double(exponential) * (0.5 + jitter / 2)), asked)
@@ -72,8 +71,8 @@ struct BackOff: Equatable, Sendable {
     /// The back-off after the issuer gave the same token for the one that was spent: longer than a request waits, because
     /// another try would bring the same again.
     static func afterSameToken(failures: Int, jitter: Double, now: Int64) -> BackOff {
-        let pause = pause(.unavailable, failures: failures + 2, retryAfter: nil, jitter: jitter)
-        return BackOff(until: now.adding(saturating: pause), failures: failures + 1, setback: .unavailable)
+        let pause = pause(.unavailable(), failures: failures + 2, retryAfter: nil, jitter: jitter)
+        return BackOff(until: now.adding(saturating: pause), failures: failures + 1, setback: .unavailable())
     }
 
     /// The back-off after a source that mints tokens gave the same one again. `left` is how long that token lives; nil if
@@ -86,6 +85,6 @@ struct BackOff: Equatable, Sendable {
             ? initialPause << Int64(min(max(failures, 0), 6))
             : max(left ?? sameTokenPause, initialPause)
         let until = now.adding(saturating: min(pause, sameTokenPause))
-        return BackOff(until: until, failures: isOver ? failures + 1 : 0, setback: .unavailable)
+        return BackOff(until: until, failures: isOver ? failures + 1 : 0, setback: .unavailable())
     }
 }

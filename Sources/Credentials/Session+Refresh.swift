@@ -242,7 +242,7 @@ extension Session {
         case .unreachable: .unreachable
         case .misconfigured: .misconfigured(failure.reason)
         case .refreshed, .unchanged, .refused, .unavailable, .lost, .interrupted, .notWritable:
-            failure.told.map { .unavailableBecause($0) } ?? .unavailable
+            .unavailable(because: failure.told)
         }
     }
 

@@ -45,7 +45,7 @@ extension BackOff {
         self.init(
             until: now.elapsed.adding(saturating: Int64(left) * CredentialState.second),
             failures: pause.failures,
-            setback: .unavailable
+            setback: .unavailable()
         )
     }
 }
@@ -59,7 +59,7 @@ extension SessionRecord.Pause {
     /// it is back.
     init?(_ pause: Int64, asked: Int?, failures: Int, _ setback: BackOff.Setback, now: Instant) {
         switch setback {
-        case .unavailable, .unavailableBecause: break
+        case .unavailable: break
         case .unreachable, .misconfigured, .engine: return nil
         }
         var seconds = Int(pause / CredentialState.second)

@@ -6,7 +6,7 @@ import Testing
     private static let second = CredentialState.second
 
     private func pause(
-        _ setback: BackOff.Setback = .unavailable,
+        _ setback: BackOff.Setback = .unavailable(),
         failures: Int = 0,
         retryAfter: Int? = nil,
         jitter: Double = 1
@@ -35,13 +35,13 @@ import Testing
         #expect(backOff.left(now: 4 * Self.second) == 6 * Self.second)
         #expect(backOff.left(now: .max) == 0 && backOff.left(now: 11 * Self.second) == 0)
         #expect(backOff.failure(now: 0) == .unavailable(retryAfter: 10, isUnreachable: true))
-        let told = BackOff(until: 10 * Self.second, failures: 1, setback: .unavailableBecause("so"))
+        let told = BackOff(until: 10 * Self.second, failures: 1, setback: .unavailable(because: "so"))
         #expect(told.failure(now: 0) == .unavailable(retryAfter: 10, isUnreachable: false, because: "so"))
     }
 }
 
 @Suite struct RefreshPhaseTests {
-    private static let backOff = BackOff(until: 5, failures: 3, setback: .unavailable)
+    private static let backOff = BackOff(until: 5, failures: 3, setback: .unavailable())
 
     @Test func oneAtATimeAndNoneOfWhatIsRefused() {
         var phase = RefreshPhase.idle

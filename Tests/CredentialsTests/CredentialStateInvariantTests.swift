@@ -133,7 +133,7 @@ struct SeededGenerator: RandomNumberGenerator {
         case 2: .denied(explanation: "It was refused.")
         default:
             .failed(
-                [.unavailable, .unreachable, .misconfigured("key")].randomElement(using: &random)!,
+                [.unavailable(), .unreachable, .misconfigured("key")].randomElement(using: &random)!,
                 retryAfter: [nil, .min, -1, 0, 60, .max].randomElement(using: &random)!,
                 jitter: .random(in: 0..<1, using: &random)
             )

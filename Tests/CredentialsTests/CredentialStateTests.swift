@@ -20,7 +20,7 @@ import Testing
         now: Int64
     ) -> CredentialFailure? {
         let replaced = state.beginRefresh() ?? state.generation
-        let verdict = CredentialState.Verdict.failed(.unavailable, retryAfter: retryAfter, jitter: jitter)
+        let verdict = CredentialState.Verdict.failed(.unavailable(), retryAfter: retryAfter, jitter: jitter)
         return state.endRefresh(replacing: replaced, verdict, now: now)
     }
 
