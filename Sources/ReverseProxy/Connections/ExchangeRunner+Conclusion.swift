@@ -70,21 +70,21 @@ extension ExchangeRunner {
 
     /// An attempt begins, possibly with another token.
     func countRunning() {
-        guard let generations, exchange.generation != (tokenUse?.generation ?? 0) else { return }
-        if let tokenUse { generations.end(tokenUse, isServed: false) }
-        tokenUse = generations.begin(exchange.generation)
+        guard let generations, exchange.generation != countedGeneration else { return }
+        generations.end(countedGeneration, isServed: false)
+        countedGeneration = exchange.generation
+        generations.begin(countedGeneration)
     }
 
     /// The upstream rejected the token of the current attempt.
     func countRejected() {
-        guard let tokenUse else { return }
+        guard countedGeneration != 0 else { return }
         outcome.isTokenRejected = true
-        generations?.refused(tokenUse)
+        generations?.refused(countedGeneration)
     }
 
     private func countEnded() {
-        guard let generations, let tokenUse else { return }
-        generations.end(tokenUse, isServed: outcome.isServed)
-        self.tokenUse = nil
+        generations?.end(countedGeneration, isServed: outcome.isServed)
+        countedGeneration = 0
     }
 }

@@ -48,8 +48,8 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     var recording = Recording.absent(.off)
     /// Nil if nobody asks for its counts.
     let generations: GenerationTable?
-    /// The token that this exchange is counted under.
-    var tokenUse: GenerationTable.Use?
+    /// The token that this exchange is counted under; zero if none.
+    var countedGeneration: Generation = 0
     /// How the exchange has ended; nil while it is running.
     private(set) var ending: Ending?
 

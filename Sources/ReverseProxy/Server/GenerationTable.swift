@@ -17,14 +17,10 @@ public struct GenerationCounts: Sendable, Equatable {
     }
 }
 
-/// One worker's counts for the last 64 generations. Its thread alone writes them; any thread may read them.
+/// One worker's counts for the last 64 generations. Its thread alone writes them; any thread may read them. Generation
+/// zero means no token, and is not counted.
 final class GenerationTable: Sendable {
     static let count = 64
-
-    /// An exchange's use of a token, from its first attempt with it on.
-    struct Use {
-        let generation: Generation
-    }
 
     /// Four numbers for each row. Generations go on where a reload opens another session (`GenerationNumbers`).
     private let numbers = AtomicArray(count: GenerationTable.count * 4)
@@ -37,37 +33,37 @@ final class GenerationTable: Sendable {
         case generation, served, refused, running
     }
 
-    /// An attempt with the token begins. Generation zero means no token, and is not counted.
+    /// The first attempt of an exchange with the token begins.
     @inline(__always)
-    func begin(_ generation: Generation) -> Use? {
-        guard generation != 0 else { return nil }
-        let row = row(generation)
+    func begin(_ generation: Generation) {
+        guard generation != 0 else { return }
+        let row = place(of: generation)
         if words[row].load(ordering: .relaxed) != generation { replace(row, generation) }
         add(1, row, .running)
-        return Use(generation: generation)
     }
 
     /// The upstream refused it.
-    func refused(_ use: Use) {
-        if let row = row(of: use) { add(1, row, .refused) }
+    func refused(_ generation: Generation) {
+        if let row = row(of: generation) { add(1, row, .refused) }
     }
 
-    /// The exchange continues with another token, or ends. `isServed`: with a response that did not reject the token.
+    /// An exchange that began with the token continues with another one, or ends. `isServed`: with a response that did
+    /// not reject the token.
     @inline(__always)
-    func end(_ use: Use, isServed: Bool) {
-        guard let row = row(of: use) else { return }
+    func end(_ generation: Generation, isServed: Bool) {
+        guard let row = row(of: generation) else { return }
         if isServed { add(1, row, .served) }
         add(.max, row, .running)
     }
 
     @inline(__always)
-    private func row(_ generation: Generation) -> Int { Int(generation % UInt64(Self.count)) &* 4 }
+    private func place(of generation: Generation) -> Int { Int(generation % UInt64(Self.count)) &* 4 }
 
     /// Nil for a generation that is no longer in the table: its counts are dropped.
     @inline(__always)
-    private func row(of use: Use) -> Int? {
-        let row = row(use.generation)
-        return words[row].load(ordering: .relaxed) == use.generation ? row : nil
+    private func row(of generation: Generation) -> Int? {
+        let row = place(of: generation)
+        return generation != 0 && words[row].load(ordering: .relaxed) == generation ? row : nil
     }
 
     /// `amount` may be -1.
