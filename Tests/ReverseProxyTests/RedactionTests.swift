@@ -199,7 +199,7 @@ import Testing
     private func redacted(_ target: String, _ secrets: KnownSecrets = .none) -> String {
         let scratch = ByteBuffer(capacity: 64)
         return Array(target.utf8).withUnsafeBufferPointer {
-            String(decoding: Redaction.target($0, secrets: secrets, scratch: scratch), as: UTF8.self)
+            String(decoding: Redaction.shown($0, secrets: secrets, scratch: scratch), as: UTF8.self)
         }
     }
 }

@@ -380,7 +380,7 @@ import Testing
             log.write(
                 record,
                 Array(method.utf8).span,
-                Redaction.target(target, scratch: scratch).span,
+                Redaction.shown(target, scratch: scratch).span,
                 Array(requestID.utf8).span,
                 isOpening: isOpening,
                 at: time,

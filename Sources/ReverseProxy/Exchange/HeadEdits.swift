@@ -32,7 +32,7 @@ public struct HeadEdits: Equatable, Sendable {
         private static func shown(_ name: Slice<UnsafeRawBufferPointer>, _ secrets: KnownSecrets) -> String {
             let scratch = ByteBuffer(capacity: 64)
             let octets = UnsafeRawBufferPointer(rebasing: name).assumingMemoryBound(to: UInt8.self)
-            let shown = Redaction.target(octets, secrets: secrets, limit: 64, scratch: scratch)
+            let shown = Redaction.shown(octets, secrets: secrets, limit: 64, scratch: scratch)
             return String(decoding: shown, as: UTF8.self)
         }
     }

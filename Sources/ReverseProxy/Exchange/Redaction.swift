@@ -1,62 +1,63 @@
 public import EventIO
 import HTTP1
 
-/// Removes secrets from a request target: known values, everything with the form of a JSON Web Token, the text after
-/// `Bearer`, the values of parameters with a secret-looking name, and the user and password before a host. Recognises
-/// them literally and under any number of layers of percent-encoding.
+/// Removes secrets from a request's target, and from other octets of an exchange that people see, such as its method:
+/// known values, everything with the form of a JSON Web Token, the text after `Bearer`, the values of parameters with a
+/// secret-looking name, and the user and password before a host. Recognises them literally and under any number of layers
+/// of percent-encoding.
 public enum Redaction {
     private static let words: [StaticString] = [
         "token", "secret", "password", "passwd", "pwd", "key", "auth", "code", "signature", "sig", "session", "jwt",
         "credential",
     ]
-    /// The maximum length of a shown target, in characters (Unicode scalars).
+    /// The usual maximum length of what is shown, in characters (Unicode scalars).
     public static let limit = 512
     /// How many layers of encoding are removed. Text under more layers is not shown.
     private static let maxDecodings = 6
 
-    /// The part of `target` that may be shown, in UTF-8, at most `limit` characters: usually the same bytes, otherwise
+    /// The part of `octets` that may be shown, in UTF-8, at most `limit` characters: usually the same bytes, otherwise
     /// bytes in `scratch`. Valid until either changes.
     ///
     /// Control characters are escaped, including those beyond ASCII: a log line stays one line and cannot control a
     /// terminal.
-    public static func target(
-        _ target: UnsafeBufferPointer<UInt8>,
+    public static func shown(
+        _ octets: UnsafeBufferPointer<UInt8>,
         secrets: KnownSecrets = .none,
         limit: Int = Redaction.limit,
         scratch: ByteBuffer
     ) -> UnsafeBufferPointer<UInt8> {
-        if target.count <= limit, isHarmless(target), !secrets.occur(in: target) { return target }
+        if octets.count <= limit, isHarmless(octets), !secrets.occur(in: octets) { return octets }
         scratch.clear()
-        withUnsafeTemporaryAllocation(of: Bool.self, capacity: target.count) { marks in
+        withUnsafeTemporaryAllocation(of: Bool.self, capacity: octets.count) { marks in
             marks.initialize(repeating: false)
-            withUnsafeTemporaryAllocation(of: UInt8.self, capacity: target.count) { text in
-                withUnsafeTemporaryAllocation(of: Int32.self, capacity: target.count + 1) { origins in
-                    var view = TargetView(target, text, origins, marks)
+            withUnsafeTemporaryAllocation(of: UInt8.self, capacity: octets.count) { text in
+                withUnsafeTemporaryAllocation(of: Int32.self, capacity: octets.count + 1) { origins in
+                    var view = DecodedText(octets, text, origins, marks)
                     view.markAll(secrets)
                 }
             }
-            show(target, without: marks, limit, scratch)
+            show(octets, without: marks, limit, scratch)
         }
         return scratch.octets
     }
 
-    /// Whether nothing in `target` needs a closer look: it is a path of common characters without a token.
-    private static func isHarmless(_ target: UnsafeBufferPointer<UInt8>) -> Bool {
+    /// Whether nothing in `octets` needs a closer look: they are a path of common characters without a token.
+    private static func isHarmless(_ octets: UnsafeBufferPointer<UInt8>) -> Bool {
         var dots = 0
-        for index in target.indices {
-            let byte = target[index]
+        for index in octets.indices {
+            let byte = octets[index]
             switch byte {
             case UInt8(ascii: "?"), UInt8(ascii: "%"), UInt8(ascii: ";"), UInt8(ascii: "&"), UInt8(ascii: "#"),
                 UInt8(ascii: "+"), UInt8(ascii: "@"):
                 return false
             case UInt8(ascii: "J"):
                 // `{"`, as tokens begin.
-                if index >= 2, target[index - 1] == UInt8(ascii: "y"), target[index - 2] == UInt8(ascii: "e") {
+                if index >= 2, octets[index - 1] == UInt8(ascii: "y"), octets[index - 2] == UInt8(ascii: "e") {
                     return false
                 }
             case UInt8(ascii: "."):
                 dots += 1
-                if dots > 1, target.count > TargetView.shortestToken { return false }
+                if dots > 1, octets.count > DecodedText.shortestToken { return false }
             default:
                 guard Octet.isTarget(byte) else { return false }
             }
@@ -65,36 +66,36 @@ public enum Redaction {
     }
 
     private static func show(
-        _ target: UnsafeBufferPointer<UInt8>,
+        _ octets: UnsafeBufferPointer<UInt8>,
         without marks: UnsafeMutableBufferPointer<Bool>,
         _ limit: Int,
         _ scratch: ByteBuffer
     ) {
         var shown = ShownText(output: scratch, room: limit)
         var start = 0
-        while start < target.count {
+        while start < octets.count {
             var end = start
-            while end < target.count, marks[end] == marks[start] { end += 1 }
-            if marks[start] { shown.append("…") } else { shown.append(target[start..<end]) }
+            while end < octets.count, marks[end] == marks[start] { end += 1 }
+            if marks[start] { shown.append("…") } else { shown.append(octets[start..<end]) }
             start = end
         }
         if shown.isCut { scratch.append("…") }
     }
 
-    /// A target with some layers of its encoding removed, and the origin of each octet.
-    private struct TargetView {
+    /// Octets with some layers of their encoding removed, and the origin of each octet.
+    private struct DecodedText {
         /// The length of the shortest token in three parts, in bytes.
         static let shortestToken = 3 * minPart + 2
         private static let minPart = 16
 
         private let text: UnsafeMutableBufferPointer<UInt8>
-        /// The offset of each octet in the target, and at `count` the end of the last.
+        /// The offset of each octet in the original, and at `count` the end of the last.
         private let origins: UnsafeMutableBufferPointer<Int32>
         private let marks: UnsafeMutableBufferPointer<Bool>
         private var count: Int
 
         init(
-            _ target: UnsafeBufferPointer<UInt8>,
+            _ original: UnsafeBufferPointer<UInt8>,
             _ text: UnsafeMutableBufferPointer<UInt8>,
             _ origins: UnsafeMutableBufferPointer<Int32>,
             _ marks: UnsafeMutableBufferPointer<Bool>
@@ -102,14 +103,14 @@ public enum Redaction {
             self.text = text
             self.origins = origins
             self.marks = marks
-            count = target.count
-            for index in 0..<target.count { text.initializeElement(at: index, to: target[index]) }
-            for index in 0...target.count { origins.initializeElement(at: index, to: Int32(index)) }
+            count = original.count
+            for index in 0..<count { text.initializeElement(at: index, to: original[index]) }
+            for index in 0...count { origins.initializeElement(at: index, to: Int32(index)) }
         }
 
         private var octets: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(rebasing: text[..<count]) }
 
-        /// Marks every secret in the target.
+        /// Marks every secret in the original.
         mutating func markAll(_ secrets: KnownSecrets) {
             for _ in 0..<Redaction.maxDecodings {
                 secrets.find(in: octets) { mark($0) }
@@ -130,7 +131,7 @@ public enum Redaction {
             for index in Int(origins[range.lowerBound])..<Int(origins[range.upperBound]) { marks[index] = true }
         }
 
-        /// Whether the octet occurs literally in the target.
+        /// Whether the octet occurs literally in the original.
         private func isWritten(_ index: Int) -> Bool { origins[index + 1] - origins[index] == 1 }
 
         /// Removes one layer of percent-encoding; false if there is none.
@@ -204,7 +205,7 @@ public enum Redaction {
 
         // MARK: By name
 
-        /// Marks the values of parameters whose names look secret. A value extends to the next `&` of the target
+        /// Marks the values of parameters whose names look secret. A value extends to the next `&` of the original
         /// itself, or in its path to the next slash, whatever is encoded inside.
         private func markParameters() {
             // The possible start of a name; nil in the path, except after a semicolon.
@@ -255,8 +256,8 @@ public enum Redaction {
             return false
         }
 
-        /// Marks user and password before a host (RFC 3986 section 3.2.1): after two slashes, and at the beginning of a
-        /// target that is not a path.
+        /// Marks user and password before a host (RFC 3986 section 3.2.1): after two slashes, and at the beginning of
+        /// what is not a path.
         private func markUsers() {
             var start: Int? = count > 0 && text[0] != UInt8(ascii: "/") ? 0 : nil
             for index in 0..<count {

@@ -93,7 +93,7 @@ struct RefusalEvidence {
     private func shown(_ octets: Slice<UnsafeRawBufferPointer>) -> String {
         let scratch = ByteBuffer(capacity: 128)
         let value = UnsafeRawBufferPointer(rebasing: octets).assumingMemoryBound(to: UInt8.self)
-        let shown = Redaction.target(value, secrets: secrets, limit: Self.limit, scratch: scratch)
+        let shown = Redaction.shown(value, secrets: secrets, limit: Self.limit, scratch: scratch)
         return shown.isEmpty ? "(empty)" : String(decoding: shown, as: UTF8.self)
     }
 }

@@ -161,7 +161,7 @@ final class WorkerResources {
         observer.exchangeFinished(
             record,
             method: shown(method: texts).span,
-            target: Redaction.target(texts.target, secrets: texts.secrets, scratch: shownTarget).span,
+            target: Redaction.shown(texts.target, secrets: texts.secrets, scratch: shownTarget).span,
             requestID: shown(requestID: texts).span,
             scratch: observerScratch
         )
@@ -176,7 +176,7 @@ final class WorkerResources {
     }
 
     private func shown(method texts: Texts) -> UnsafeBufferPointer<UInt8> {
-        Redaction.target(texts.method, secrets: texts.secrets, limit: Self.maxMethod, scratch: shownMethod)
+        Redaction.shown(texts.method, secrets: texts.secrets, limit: Self.maxMethod, scratch: shownMethod)
     }
 
     /// Reports a WebSocket that was opened.
@@ -184,14 +184,14 @@ final class WorkerResources {
         observer.tunnelOpened(
             record,
             method: shown(method: texts).span,
-            target: Redaction.target(texts.target, secrets: texts.secrets, scratch: shownTarget).span,
+            target: Redaction.shown(texts.target, secrets: texts.secrets, scratch: shownTarget).span,
             requestID: shown(requestID: texts).span,
             scratch: observerScratch
         )
     }
 
     private func shown(requestID texts: Texts) -> UnsafeBufferPointer<UInt8> {
-        Redaction.target(texts.requestID, secrets: texts.secrets, limit: Self.maxRequestID, scratch: shownRequestID)
+        Redaction.shown(texts.requestID, secrets: texts.secrets, limit: Self.maxRequestID, scratch: shownRequestID)
     }
 
     /// A refusal that happened before there was an exchange: of a connection, or of bytes that are not a request.

@@ -162,7 +162,7 @@ public struct SessionRequestRecord: Sendable {
         self.method = method
         var path = path
         self.path = path.withUTF8 { octets in
-            String(decoding: Redaction.target(octets, scratch: ByteBuffer(capacity: 512)), as: UTF8.self)
+            String(decoding: Redaction.shown(octets, scratch: ByteBuffer(capacity: 512)), as: UTF8.self)
         }
         milliseconds = Int(nanoseconds / 1_000_000)
         switch reply {
