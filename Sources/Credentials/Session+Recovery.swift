@@ -11,65 +11,66 @@ extension Session {
     ) throws(SessionFileError) -> SessionFile.LockHandle? {
         let tell = { [self] in emit(.waitsForFile(path: file.path, since: SessionFile.quietWait, limit: waitLimit)) }
         guard let handle = try file.lock(waitLimit: waitLimit, isOver: isOver, isLong: tell) else { return nil }
-        file.waitUntilWritten { clock.now.wall }
-        recover(file)
+        let read = Result { () throws(SessionFileError) in try file.loadWhenWritten { clock.now.wall } }
+        // A file that cannot be read now may be readable later: nothing is discarded.
+        if case .success(let loaded) = read { recover(file, loaded) }
         return handle
     }
 
-    /// Recovers from a crash during a save or a refresh. The file's lock is held.
-    private func recover(_ file: SessionFile) {
+    /// Recovers from a crash during a save or a refresh. The file has `loaded`, and its lock is held.
+    private func recover(_ file: SessionFile, _ loaded: SessionFile.Loaded?) {
         let leftover = file.leftover()
         guard leftover != nil || file.hasDraft || file.hasAnswer else { return }
-        // A file that cannot be read now may be readable later: nothing is discarded.
-        let current: SessionRecord?
-        do { current = try file.load()?.record } catch { return }
-        defer { file.recoverDraft((try? file.load())?.record) }
+        var current = loaded
+        defer { file.recoverDraft(current?.record) }
         var problem: SessionFileError?
-        switch leftover {
-        case nil: break
-        // The leftover has the new token, and nobody else does: the old one is dead.
-        case .record(let record) where record.follows(current): problem = complete(record, file)
-        case .journal(let journal) where current?.spent == journal.fingerprint: settle(journal, current, file)
-        case .record, .journal, .rubbish: file.removeLeftover()
-        }
-        // What is not saved yet is newer than what an earlier process kept.
-        guard snapshot.persistence.unsaved == nil else { return }
         do throws(SessionFileError) {
-            // What lies at the path of new files comes first.
-            if problem == nil, try file.takeUpUnsaved(file.load()?.record) { emit(.recovered) }
+            switch leftover {
+            case nil: break
+            // The leftover has the new token, and nobody else does: the old one is dead.
+            case .record(let record) where record.follows(current?.record): current = try complete(record, file)
+            case .journal(let journal) where current?.record.spent == journal.fingerprint:
+                current = settle(journal, current, file)
+            case .record, .journal, .rubbish: file.removeLeftover()
+            }
+            // What is not saved yet is newer than what an earlier process kept.
+            guard snapshot.persistence.unsaved == nil else { return }
+            if let taken = try file.takeUpUnsaved(current?.record) {
+                current = taken
+                emit(.recovered)
+            }
         } catch {
             problem = error
+            // It may be in its place, if only the directory could not be synchronized.
+            current = (try? file.load()) ?? current
         }
-        let reason = saving.withLock {
-            Result { () throws(SessionFileError) in try file.load() }.map {
-                takeSuccessor(of: $0, in: file, because: problem)
-            }
-        }
-        if case .success(let reason?) = reason { reportUnsaved(reason) }
+        let reason = saving.withLock { takeSuccessor(of: current, in: file, because: problem) }
+        if let reason { reportUnsaved(reason) }
     }
 
-    /// Puts the leftover, which is `record`, in place. Returns why that failed.
-    private func complete(_ record: SessionRecord, _ file: SessionFile) -> SessionFileError? {
+    /// Puts the leftover, which is `record`, in place. Returns what is in the file now.
+    private func complete(_ record: SessionRecord, _ file: SessionFile) throws(SessionFileError) -> SessionFile.Loaded {
         let isOwn = snapshot.persistence.unsaved != nil && record.held == snapshot.record.held
-        do throws(SessionFileError) {
-            // Together, so that nobody takes for another's change what this process could not put in place itself.
-            try saving.withLock { () throws(SessionFileError) in
-                let former = isOwn ? snapshot.persistence.unsaved?.former : nil
-                let version = try file.completeLeftover(record, keeping: former)
-                update { state, _ in state.fileHolds(record, version) }
-            }
-        } catch {
-            return error
+        // Together, so that nobody takes for another's change what this process could not put in place itself.
+        let version = try saving.withLock { () throws(SessionFileError) in
+            let former = isOwn ? snapshot.persistence.unsaved?.former : nil
+            let version = try file.completeLeftover(record, keeping: former)
+            update { state, _ in state.fileHolds(record, version) }
+            return version
         }
         // A response that could not be interpreted; a session is looked at by itself.
         if file.unsaved == nil { file.removeAnswer() }
         emit(isOwn ? .saved : .recovered)
-        return nil
+        return SessionFile.Loaded(record: record, version: version)
     }
 
-    /// Turns the journal of a dead process into the record that tells of it.
-    private func settle(_ journal: SessionFile.Journal, _ current: SessionRecord?, _ file: SessionFile) {
-        guard var record = current else { return }
+    /// Turns the journal of a dead process into the record that tells of it. Returns what is in the file now.
+    private func settle(
+        _ journal: SessionFile.Journal,
+        _ current: SessionFile.Loaded?,
+        _ file: SessionFile
+    ) -> SessionFile.Loaded? {
+        guard var record = current?.record else { return nil }
         record.unanswered = .init(at: journal.at, reason: "Squire was stopped before it came")
         record.record(
             RefreshEntry(
@@ -80,8 +81,10 @@ extension Session {
             )
         )
         // It stays where the file cannot be replaced: what it says must not be lost.
-        guard (try? file.proveReplaceable()) != nil, let replacement = file.takeUpJournal() else { return }
-        _ = try? file.commit(record, replacement)
+        guard (try? file.proveReplaceable()) != nil, let replacement = file.takeUpJournal(),
+            let version = (try? file.commit(record, replacement)) ?? nil
+        else { return current }
+        return SessionFile.Loaded(record: record, version: version)
     }
 
     /// Makes this session of what replaced the file's, which was `loaded`, and could not be put in its place, `because` of

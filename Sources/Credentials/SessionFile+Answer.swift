@@ -48,15 +48,15 @@ extension SessionFile {
     }
 
     /// Puts what `keepUnsaved` wrote in its place, durably, if it replaced the tokens in `current`, and removes it if
-    /// `current` replaced it. True if it is in its place now. The lock must be held.
-    func takeUpUnsaved(_ current: SessionRecord?) throws(SessionFileError) -> Bool {
-        guard let unsaved, let current else { return false }
+    /// `current` replaced it. Returns what is in the file now; nil if that is `current` still. The lock must be held.
+    func takeUpUnsaved(_ current: SessionRecord?) throws(SessionFileError) -> Loaded? {
+        guard let unsaved, let current else { return nil }
         if current.hasReplaced(unsaved) || current.held == unsaved.held { removeAnswer() }
-        guard unsaved.isTakenUp(for: current) else { return false }
+        guard unsaved.isTakenUp(for: current) else { return nil }
         try proveReplaceable()
         guard unsafe rename(answerPath, path) == 0 else { throw SessionFileError("write", path) }
         try synchronizeDirectory()
-        return true
+        return version().map { Loaded(record: unsaved, version: $0) }
     }
 
     /// What a person can do with a session that `keepUnsaved` wrote; nil if there is none.

@@ -104,8 +104,9 @@ public struct SessionFile: Sendable {
         return Loaded(record: record, version: Version(information))
     }
 
-    /// Reads the file as `load` does, after `waitUntilWritten` if it is cut and being written. Blocks.
-    func loadWhenWritten(forUse: Bool, now: () -> Int) throws(SessionFileError) -> Loaded? {
+    /// Reads the file as `load` does; while it is cut and being written, waits for the rest, for a second at most: a
+    /// program such as cp(1), which takes no lock, writes into it. `now` is the wall clock, in seconds since 1970. Blocks.
+    func loadWhenWritten(forUse: Bool = false, now: () -> Int) throws(SessionFileError) -> Loaded? {
         do throws(SessionFileError) {
             return try load(forUse: forUse, now: now())
         } catch {
@@ -118,14 +119,11 @@ public struct SessionFile: Sendable {
     /// How long after its last change a cut file may still be being written, in seconds.
     private static let writingTime = 2
 
-    /// Waits, for a second at most, while the file is cut and being written: a program such as cp(1), which takes no lock,
-    /// writes into it. `now` is the wall clock, in seconds since 1970. Returns at once otherwise. Blocks.
-    func waitUntilWritten(now: () -> Int) {
+    private func waitUntilWritten(now: () -> Int) {
         func isIncomplete() -> Bool {
             do throws(SessionFileError) { _ = try load(now: now()) } catch { return error.reason == .incomplete }
             return false
         }
-        guard isIncomplete() else { return }
         let deadline = MonotonicClock.now().adding(saturating: Duration.seconds(1).nanoseconds)
         guard let events = DirectoryEvents(), events.watch(directory) != nil else {
             while isIncomplete(), MonotonicClock.now() < deadline { MonotonicClock.pause(Self.lookInterval) }
