@@ -69,11 +69,16 @@ extension Session {
             guard !isOld, publish(loaded.record, .saved(loaded.version), by: .file(change)) else { return nil }
             return .adopted(change, of: .process, generation: generation)
         } catch {
-            // The record in memory is as good as before. What is incomplete is looked at again.
-            let isIncomplete = error.reason == .incomplete
-            let isNews = update { state, _ in state.cannotRead(isIncomplete ? nil : version, error.description) }
-            if isNews, isIncomplete { thread.executeLater(Self.writingPause) { [weak self] in self?.recheckNow() } }
-            return isNews ? .fileUnreadable(reason: error.description) : nil
+            // The record in memory is as good as before.
+            guard error.reason == .incomplete else {
+                let isNews = update { state, _ in state.cannotRead(version, error.description) }
+                return isNews ? .fileUnreadable(reason: error.description) : nil
+            }
+            // The writer's end is told, unless there is none: then the next look finds damage.
+            if update({ state, _ in state.cannotRead(nil, error.description) }) {
+                thread.executeLater(Self.writingPause) { [weak self] in self?.recheckNow() }
+            }
+            return nil
         }
     }
 

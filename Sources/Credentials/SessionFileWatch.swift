@@ -25,14 +25,6 @@ public final class SessionFileWatch: Sendable {
     /// Ends the thread and waits for it, unless it is the calling thread. Call once.
     public func stop() { thread.stop() }
 
-    /// Nobody writes what appears as a link: its creation is all that is told. Of another file, the end of the writing is
-    /// told, too, and before that there may be nothing in it.
-    private static func isLinked(_ path: String) -> Bool {
-        var information = stat()
-        guard unsafe lstat(path, &information) == 0 else { return false }
-        return information.st_mode & S_IFMT == S_IFLNK || information.st_nlink > 1
-    }
-
     private static func run(
         _ events: borrowing DirectoryEvents,
         stop: Int32,
@@ -53,9 +45,7 @@ public final class SessionFileWatch: Sendable {
             guard unsafe poll(&polled, 2, watch != nil ? -1 : lookInterval) >= 0 || errno == EINTR else { return }
             if polled[1].revents != 0 { return }
             // Those of a watch that has ended say nothing.
-            let seen = events.read().filter {
-                $0.hasOverflowed || $0.watch == watch && (!$0.isNew || isLinked(file.path))
-            }
+            let seen = events.read().filter { $0.hasOverflowed || $0.watch == watch }
             let hasLostDirectory = seen.contains(where: \.hasLostDirectory)
             if hasLostDirectory, let ended = watch {
                 events.endWatch(ended)

@@ -6,10 +6,8 @@ public struct DirectoryEvents: ~Copyable, Sendable {
     public struct Event: Equatable, Sendable {
         /// The watch that saw it: see `watch`.
         public var watch: Int32
-        /// The entry that changed; empty for the directory itself.
+        /// The entry that changed; empty for the directory itself. A file that is new may have nothing in it yet.
         public var name: String
-        /// The entry is new: a file that is being written has nothing in it yet.
-        public var isNew: Bool
         /// The directory was removed or moved, and is watched no more.
         public var hasLostDirectory: Bool
         /// Events were lost: anything may have changed.
@@ -70,7 +68,6 @@ public struct DirectoryEvents: ~Copyable, Sendable {
                     Event(
                         watch: watch,
                         name: name,
-                        isNew: mask & UInt32(IN_CREATE) != 0,
                         hasLostDirectory: mask & UInt32(IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED) != 0,
                         hasOverflowed: mask & UInt32(IN_Q_OVERFLOW) != 0
                     )

@@ -31,7 +31,6 @@ import Testing
         #expect(seen.allSatisfy { $0.watch == watch && !$0.hasLostDirectory && !$0.hasOverflowed })
         #expect(Set(seen.map(\.name)) == ["a", "b"])
         #expect(seen.last?.name == "b")
-        #expect(seen.filter(\.isNew).map(\.name) == ["a"])
     }
 
     @Test(arguments: ["remove", "move"]) func lostDirectoryIsTold(_ how: String) throws {
