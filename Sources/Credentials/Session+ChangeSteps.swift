@@ -42,30 +42,22 @@ extension Session {
     final class ChangeSteps: SharedSteps {
         private let session: Session
         private let file: SessionFile
-        private let keepsUnsaved: Bool
-        private let replacesForeign: Bool
         private let change: Change
         /// The saved tokens, whose identity another login may have taken meanwhile.
         private var saved: HeldTokens?
         private(set) var error: SessionFileError?
+        /// In the file or in memory.
+        var hasTakenEffect: Bool { saved != nil }
 
-        init(
-            _ session: Session,
-            _ file: SessionFile,
-            _ keepsUnsaved: Bool,
-            _ replacesForeign: Bool,
-            _ change: Change
-        ) {
+        init(_ session: Session, _ file: SessionFile, _ change: Change) {
             self.session = session
             self.file = file
-            self.keepsUnsaved = keepsUnsaved
-            self.replacesForeign = replacesForeign
             self.change = change
         }
 
         /// Prepares the change. False if there is nothing to change.
         func tries() throws(SessionFileError) -> Bool {
-            var record = try session.changing(file, replacesForeign: replacesForeign).record
+            var record = try session.changing(file, replacesForeign: change.replacesForeign).record
             guard try change.prepare(record), case .replace = change.make(&record, session.clock.now.wall) else {
                 return false
             }
@@ -92,21 +84,12 @@ extension Session {
         private func replace(as name: Naming, over there: SessionRecord?) -> SharedSaving {
             error = nil
             do throws(SessionFileError) {
-                let isChanged = try session.replace(
-                    file,
-                    replacesForeign: replacesForeign,
-                    name,
-                    over: there,
-                    change
-                )
-                guard isChanged else { return .nothing }
+                guard try session.replace(file, name, over: there, change) else { return .nothing }
                 saved = session.snapshot.record.held
                 return .inFile
             } catch {
                 self.error = error
-                guard keepsUnsaved, !error.isRefusal else { return .nothing }
-                try? session.replaceInMemory(because: error, name, change)
-                session.reportUnsaved(error.description)
+                guard session.keep(change, name, despite: error) else { return .nothing }
                 saved = session.snapshot.record.held
                 return .inMemory
             }

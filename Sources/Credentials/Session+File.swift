@@ -3,9 +3,6 @@ import Threads
 
 /// Follows changes of the file by other processes and people.
 extension Session {
-    /// How long a login or logout waits for another process's refresh: two tries of half a minute, and a margin.
-    private static let changeWaitLimit = Duration.seconds(75)
-
     /// When to look again at a file that is being written, in nanoseconds: it counts as damaged by then.
     private static let writingPause: Int64 = 3_000_000_000
 
@@ -26,14 +23,14 @@ extension Session {
     func recheckNow() {
         guard let file else { return }
         let before = snapshot
-        let event = saving.withLock { readAgain(file) }
+        let news = saving.withLock { readAgain(file) }
         let now = snapshot
         // Without waiting, because the caller may hold the lock itself. The next save binds the record, too.
         if now.persistence.version != before.persistence.version { _ = bindNow(now.record, in: file, waitLimit: .zero) }
-        switch event {
+        switch news {
         case nil: return
-        case .notSaved(let reason)?: reportUnsaved(reason)
-        case let event?: emit(event)
+        case .successor(let reason)?: reportUnsaved(reason)
+        case .event(let event)?: emit(event)
         }
         if now.machine.generation != before.machine.generation { resumeWaiters() }
     }
@@ -52,8 +49,15 @@ extension Session {
         }
     }
 
+    /// What a look at the file found.
+    private enum News {
+        case event(SessionEvent)
+        /// What came for the file's session could not be put in its place, for that reason, and is the session now.
+        case successor(reason: String)
+    }
+
     /// Nil if nothing changed that matters. `saving` is held.
-    private func readAgain(_ file: SessionFile) -> SessionEvent? {
+    private func readAgain(_ file: SessionFile) -> News? {
         let version = file.version()
         guard version != snapshot.persistence.version else { return nil }
         do throws(SessionFileError) {
@@ -64,15 +68,15 @@ extension Session {
             let before = snapshot.record
             let isForeign = foreign(loaded.record) != nil
             let isOld = update { state, _ in state.recognizes(loaded, isForeign: isForeign) }
-            if let reason = takeSuccessor(of: loaded, in: file) { return .notSaved(reason: reason) }
+            if let reason = takeSuccessor(of: loaded, in: file) { return .successor(reason: reason) }
             let change = AdoptedChange(from: before, to: loaded.record)
             guard !isOld, publish(loaded.record, .saved(loaded.version), by: .file(change)) else { return nil }
-            return .adopted(change, of: .process, generation: generation)
+            return .event(.adopted(change, of: .process, generation: generation))
         } catch {
             // The record in memory is as good as before.
             guard error.reason == .incomplete else {
                 let isNews = update { state, _ in state.cannotRead(version, error.description) }
-                return isNews ? .fileUnreadable(reason: error.description) : nil
+                return isNews ? .event(.fileUnreadable(reason: error.description)) : nil
             }
             // The writer's end is told, unless there is none: then the next look finds damage.
             if update({ state, _ in state.cannotRead(nil, error.description) }) {
@@ -92,10 +96,13 @@ extension Session {
 
     /// The token is in use and not on disk. Reports that, and retries by itself at growing intervals.
     func reportUnsaved(_ reason: String) {
-        emit(.notSaved(reason: reason))
+        emit(.notSaved(reason: reason, hasEnded: snapshot.record.isEmpty))
         guard let file else { return }
         if let delay = update({ $0.scheduleSave(now: $1) }) { tryAgain(file, after: delay) }
     }
+
+    /// What could not be saved is saved now.
+    var savedNews: SessionEvent { snapshot.record.isEmpty ? .loggedOut : .saved }
 
     private func tryAgain(_ file: SessionFile, after delay: (nanoseconds: Int64, due: Int64)) {
         thread.executeLater(delay.nanoseconds) { [weak self] in
@@ -132,145 +139,15 @@ extension Session {
                 // The same tokens: another process put them in place, and knows no less of them.
                 let isOurs = theirs.record.held == before.record.held
                 guard publish(theirs.record, .saved(theirs.version), by: .file(change)) else { return nil }
-                return isOurs ? .saved : .adopted(change, of: .process, generation: generation)
+                return isOurs ? savedNews : .adopted(change, of: .process, generation: generation)
             }
             guard let version else { return nil }
             update { state, _ in state.persistence = .saved(version) }
             file.removeAnswer()
-            return .saved
+            return savedNews
         } catch {
             update { state, _ in state.explainUnsaved(error.description) }
             return nil
-        }
-    }
-
-    // MARK: Logins and logouts
-
-    /// What to do with the record after a change.
-    enum ChangeVerdict {
-        /// There is nothing to change.
-        case leave
-        /// Save it, and keep the former one beside the file.
-        case replace(keeping: SessionRecord?)
-        /// Leave it: it belongs to that customer.
-        case refuse(customer: String)
-    }
-
-    /// A change of the record.
-    struct Change {
-        /// Spends or ends what cannot be taken back, and gets the record that is about to change: the only part with
-        /// effects. Nothing changes if it returns false. The file's lock is held, and no other. Called again if somebody
-        /// else wrote the file first.
-        var prepare: (SessionRecord) throws(SessionFileError) -> Bool = { _ in true }
-        /// Receives the wall clock too.
-        var make: (inout SessionRecord, Int) -> ChangeVerdict
-    }
-
-    /// Changes the record in the file, and the session with it. With `keepsUnsaved` a change that cannot be saved stays
-    /// in memory until it can. A file with the session of another API is changed only with `replacesForeign`.
-    func replace(
-        _ wish: SharedWish,
-        keepsUnsaved: Bool,
-        replacesForeign: Bool = false,
-        _ change: Change
-    ) -> Result<Void, SessionFileError> {
-        do throws(SessionFileError) {
-            guard let file else {
-                try replaceInMemory(because: nil, nil, change)
-                return .success(())
-            }
-            guard let handle = try hold(file, waitLimit: Self.changeWaitLimit) else {
-                throw SessionFileError(
-                    "another process has held \(file.path).lock for \(Self.changeWaitLimit). Is a squire stopped?"
-                )
-            }
-            defer { extendLifetime(handle) }
-            if let sharing {
-                let steps = ChangeSteps(self, file, keepsUnsaved, replacesForeign, change)
-                try share(wish, sharing, steps)
-            } else {
-                try replace(file, replacesForeign: replacesForeign, nil, over: nil, change)
-            }
-            return .success(())
-        } catch {
-            guard keepsUnsaved, !error.isRefusal else { return .failure(error) }
-            try? replaceInMemory(because: error, nil, change)
-            reportUnsaved(error.description)
-            return .failure(error)
-        }
-    }
-
-    /// `name` identifies the change if machines share the session.
-    func replaceInMemory(
-        because problem: SessionFileError?,
-        _ name: Naming?,
-        _ change: Change
-    ) throws(SessionFileError) {
-        guard try change.prepare(snapshot.record) else { return }
-        saving.withLock {
-            let before = snapshot
-            var changed = before.record
-            guard case .replace(let former) = change.make(&changed, clock.now.wall) else { return }
-            if let name { share(&changed, name) }
-            let persistence = problem.map { problem in
-                before.unsaved(replacing: before.record.spent, keeping: former, problem.description)
-            }
-            publish(changed, persistence ?? before.persistence, by: .change)
-        }
-    }
-
-    /// The record in use, or the one that would be in use without a foreign file; and the version of the file that was
-    /// read.
-    func changing(
-        _ file: SessionFile,
-        replacesForeign: Bool
-    ) throws(SessionFileError) -> (record: SessionRecord, loaded: SessionFile.Loaded?) {
-        // An unreadable file is never overwritten, not even by newer data.
-        let loaded = try file.load(now: clock.now.wall)
-        if let loaded, !replacesForeign { try refuseForeign(loaded.record, file) }
-        let before = snapshot
-        return (before.persistence.unsaved != nil ? before.record : loaded?.record ?? SessionRecord(), loaded)
-    }
-
-    /// If machines share the session, `name` identifies the change, and `there` is the session that it replaces on the
-    /// other machines. True if anything was changed. The file's lock is held.
-    @discardableResult
-    func replace(
-        _ file: SessionFile,
-        replacesForeign: Bool,
-        _ name: Naming?,
-        over there: SessionRecord?,
-        _ change: Change
-    ) throws(SessionFileError) -> Bool {
-        while true {
-            var (changed, loaded) = try changing(file, replacesForeign: replacesForeign)
-            if let there { changed = changed.adopting(there) }
-            guard try change.prepare(changed) else { return false }
-            let before = snapshot
-            let former: SessionRecord?
-            switch change.make(&changed, clock.now.wall) {
-            case .leave: return false
-            case .refuse(let customer): throw SessionFileError(file.path, isOfCustomer: customer)
-            case .replace(let replaced): former = replaced
-            }
-            if let name { share(&changed, name) }
-            let kept = former ?? before.persistence.unsaved?.former
-            let isSaved = try saving.withLock { () throws(SessionFileError) -> Bool in
-                let version: SessionFile.Version?
-                do throws(SessionFileError) {
-                    version = try file.save(changed, keeping: kept, over: loaded)
-                } catch {
-                    // What a login brought may be the only living token.
-                    version = try file.saveAgain(changed, keeping: kept) { file.version() == loaded?.version }
-                }
-                guard let version else { return false }
-                publish(changed, .saved(version), by: .change)
-                return true
-            }
-            // Otherwise a process without the lock was quicker, and its change counts too.
-            guard isSaved else { continue }
-            file.settleAnswer(replacedBy: changed, hasKeptFormer: kept != nil)
-            return true
         }
     }
 
@@ -318,7 +195,7 @@ extension Session.State {
             persistence = .saved(version)
             return
         }
-        if let former = unsaved.former, found.hasReplaced(former) { unsaved.former = found }
+        if let former = unsaved.former, found.hasReplaced(former) { unsaved.former = found.isEmpty ? nil : found }
         unsaved.replacing = found.spent
         unsaved.seen = version
         persistence = .unsaved(unsaved)

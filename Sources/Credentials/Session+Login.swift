@@ -60,6 +60,8 @@ extension Session {
         var replaced: ReplacedSession?
         var unsaved: SessionRecord?
         let change = Change(
+            keepsUnsaved: keepsUnsaved,
+            replacesForeign: replaceable.mayBeForeign,
             prepare: { _ in
                 let known = gained ?? Result { () throws(SessionFileError) in try gain() }
                 gained = known
@@ -76,12 +78,7 @@ extension Session {
                 return verdict
             }
         )
-        let result = replace(
-            .login,
-            keepsUnsaved: keepsUnsaved,
-            replacesForeign: replaceable.mayBeForeign,
-            change
-        )
+        let result = replace(.login, change)
         if case .failure(let error) = result, let file, let unsaved, !keepsUnsaved, !error.isRefusal {
             // The secret is spent, and this may be the only living token.
             let place = file.keepUnsaved(unsaved) ? file.answerPath : nil

@@ -10,14 +10,17 @@ extension Session {
     ) {
         change(completion) { [self] in
             var isForgotten = false
-            let change = Change(make: { record, _ in
-                isForgotten = false
-                if let principal, record.principal?.isOfSameLogin(as: principal) == false { return .leave }
-                record.forgetToken()
-                isForgotten = true
-                return .replace(keeping: nil)
-            })
-            let result = replace(.logout, keepsUnsaved: keepsUnsaved, change)
+            let change = Change(
+                keepsUnsaved: keepsUnsaved,
+                make: { record, _ in
+                    isForgotten = false
+                    if let principal, record.principal?.isOfSameLogin(as: principal) == false { return .leave }
+                    record.forgetToken()
+                    isForgotten = true
+                    return .replace(keeping: nil)
+                }
+            )
+            let result = replace(.logout, change)
             if case .success = result, isForgotten { emit(.loggedOut) }
             return result
         }
@@ -47,7 +50,7 @@ extension Session {
                     return .replace(keeping: nil)
                 }
             )
-            let result = replace(.logout, keepsUnsaved: false, change)
+            let result = replace(.logout, change)
             if case .success = result, ended != nil { emit(.loggedOut) }
             return result
         }

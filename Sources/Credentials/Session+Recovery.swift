@@ -60,7 +60,7 @@ extension Session {
         }
         // A response that could not be interpreted; a session is looked at by itself.
         if file.unsaved == nil { file.removeAnswer() }
-        emit(isOwn ? .saved : .recovered)
+        if isOwn { emit(savedNews) } else if !record.isEmpty { emit(.recovered) }
         return SessionFile.Loaded(record: record, version: version)
     }
 

@@ -23,7 +23,7 @@ extension Session {
             if now.record.isEmpty, now.persistence.unsaved != nil {
                 // A logout that could not be saved: what was kept before must not come back.
                 file.removeAnswer()
-                file.removeLeftover()
+                if file.place(ofComplete: now.record) == nil { file.removeLeftover() }
             }
             guard !now.isForeign, !now.record.isEmpty,
                 let reason = now.persistence.unsaved?.reason ?? now.persistence.problem

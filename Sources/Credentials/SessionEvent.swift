@@ -17,8 +17,8 @@ public enum SessionEvent: Sendable {
     /// A login was not adopted: the file contains the session of another API.
     case loginIgnored(reason: String)
     case loggedOut
-    /// The token is in use but not on disk; saving is retried.
-    case notSaved(reason: String)
+    /// The token is in use but not on disk, or the session has ended and is still on disk; saving is retried.
+    case notSaved(reason: String, hasEnded: Bool)
     /// The upstream rejects the token itself, and refuses its refresh: requests get "login needed" from now on.
     case died(advice: String?)
     /// The API refused another machine's refresh of the token that this one also has.

@@ -1,9 +1,9 @@
 import Platform
 
-/// Files that a dead process left at the path for new files.
+/// Files that lie at the path for new files: a dead process left them, or they could not be put in place.
 extension SessionFile {
     enum Leftover {
-        /// A complete record that was not renamed into place yet.
+        /// A complete record that was not renamed into place yet: a session, or the end of one.
         case record(SessionRecord)
         /// A refresh was in flight.
         case journal(Journal)
@@ -22,7 +22,7 @@ extension SessionFile {
             let record = SessionRecord(parsing: bytes)
         else { return .rubbish }
         if let journal = Journal(record.document) { return .journal(journal) }
-        return record.isEmpty ? .rubbish : .record(record)
+        return record.isEmpty && record.replaced == nil ? .rubbish : .record(record)
     }
 
     /// True if a living process has not finished the new file: somebody has removed the file of the lock that it holds.
@@ -81,6 +81,24 @@ extension SessionFile {
         guard isOurs(file) else { throw SessionFileError("\(temporaryPath) belongs to another user") }
         guard file.synchronize(), let information = file.information() else { throw SessionFileError("write", path) }
         return try put(record, from: temporaryPath, information, keeping: former)
+    }
+
+    /// Leaves `record`, which could not be put in the file's place, complete at the path of new files, instead of another
+    /// such record: whoever takes the lock finds it there. `current` is what the file has. `former`, the session that
+    /// `record` replaces, is kept for a person at once: it may have lain only there. If that fails, nothing changes. The
+    /// lock must be held.
+    func leave(_ record: SessionRecord, insteadOf current: SessionRecord?, keeping former: SessionRecord?) {
+        guard !isBeingReplaced else { return }
+        var record = record
+        record.replaces(current)
+        let draft = temporaryPath + ".complete"
+        guard PrivateFile.create(draft, record.serialized()) else { return }
+        if let former {
+            writeDraft(former)
+            settleDraft(isReplaced: true)
+        }
+        if unsafe rename(draft, temporaryPath) != 0 { unsafe unlink(draft) }
+        try? synchronizeDirectory()
     }
 
     /// The journal of a dead process, to be turned into the record that tells of it: its space is reserved. Nil if there

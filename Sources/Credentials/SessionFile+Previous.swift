@@ -26,8 +26,8 @@ extension SessionFile {
     /// held, and the file read.
     func recoverDraft(_ current: SessionRecord?) {
         guard hasDraft else { return }
-        let drafted = (try? SessionFile(path: draftPath).load())?.record.spent
-        settleDraft(isReplaced: drafted != nil && drafted == current?.replaced)
+        let drafted = (try? SessionFile(path: draftPath).load())?.record
+        settleDraft(isReplaced: drafted.flatMap { current?.hasReplaced($0) } ?? false && current?.isEmpty == false)
     }
 
     /// The kept record; nil if there is no readable one.

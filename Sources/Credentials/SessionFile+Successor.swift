@@ -2,14 +2,16 @@ import Support
 
 /// What the session is, given the file and what lies beside it: asked by everybody who reads.
 extension SessionFile {
-    /// A session that came for the one in the file, and could not be put in its place: what the file has is dead.
+    /// The session that came for the one in the file, or the end of that, which could not be put in its place: what the
+    /// file has is dead, or forgotten.
     struct Successor: Sendable {
         var record: SessionRecord
         /// The file that has it.
         var place: String
     }
 
-    /// The session: the file's, or the one that replaced it and could not be put in its place. Nil if there is none.
+    /// The session: the file's, or the one that replaced it and could not be put in its place; empty if it has ended.
+    /// Nil if there is none.
     /// Needs no lock, and changes nothing.
     public func session() throws(SessionFileError) -> SessionRecord? {
         let record = try load()?.record

@@ -75,6 +75,9 @@ public struct SessionRecord: Sendable, Equatable {
         if let fingerprint { replaced = fingerprint }
     }
 
+    /// The same for what a file has; nil if there is no file.
+    mutating func replaces(_ record: SessionRecord?) { replaced = record?.spent }
+
     /// Whether the tokens in this record came for those in `other`, which are dead since.
     func hasReplaced(_ other: SessionRecord) -> Bool {
         guard let replaced, let spent = other.spent else { return false }
@@ -138,7 +141,7 @@ public struct SessionRecord: Sendable, Equatable {
             }
         }
     }
-    /// The token that was spent for this one, as `Token.fingerprint`.
+    /// The token that was spent for this one, or that a logout ended, as `Token.fingerprint`.
     private(set) var replaced: String? {
         get { document["replaced"]?.string }
         set { document["replaced"] = newValue.map(JSONValue.string) }

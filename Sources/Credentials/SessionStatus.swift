@@ -53,9 +53,9 @@ public struct SessionStatus: Sendable {
     public var retryIn: Int?
     /// What happened, if the upstream refuses to refresh the token.
     public var explanation: String?
-    /// Why the token is in use but not on disk.
+    /// Why the token is in use but not on disk; without a token, why the one on disk could not be removed.
     public var unsaved: String?
-    /// The file beside the session file that has that token; nil if none is known to.
+    /// The file beside the session file that has that token, or the end of the session; nil if none is known to.
     public var unsavedIn: String?
     /// Why the session file cannot be read.
     public var fileProblem: String?
@@ -141,6 +141,11 @@ public struct SessionStatus: Sendable {
         if let foreignSource, !startsAlone {
             return "The session in the file was made by \(foreignSource), and is not used with this configuration. "
                 + "Run: \(login)"
+        }
+        if let unsaved, state == .none {
+            let what = unsavedIn == nil ? "another Squire would use it" : "no Squire uses it any more"
+            return "The session has ended, but the session file still has its token (\(unsaved)); \(what). It is "
+                + "removed by itself once that is possible. For another session, run: \(login)"
         }
         if let unsaved, let unsavedIn {
             return "The token in use is kept in \(unsavedIn), not in the session file: \(unsaved). It is put there by "

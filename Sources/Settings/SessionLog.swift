@@ -80,14 +80,21 @@ public enum SessionLog {
             LogMessage(.notice, event: "revived", "the API accepts the token again")
         case .saved:
             LogMessage(.notice, event: "saved", "the token is saved now")
-        case .notSaved(let reason):
+        case .notSaved(let reason, let hasEnded):
             LogMessage(
                 .error,
                 event: "not_saved",
-                "the new token is in use but NOT SAVED, and the old one is dead: \(reason)",
+                notSavedText(reason, hasEnded: hasEnded),
                 [("reason", .text(reason))]
             )
         }
+    }
+
+    /// A change is in force that could not be saved, because of `reason`.
+    public static func notSavedText(_ reason: String, hasEnded: Bool) -> String {
+        hasEnded
+            ? "the session has ended, and its file still has the former token: NOT SAVED: \(reason)"
+            : "the new token is in use but NOT SAVED, and the old one is dead: \(reason)"
     }
 
     private static func waits(_ path: String, _ since: Duration, _ limit: Duration) -> LogMessage {

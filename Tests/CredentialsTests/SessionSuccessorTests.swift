@@ -44,7 +44,7 @@ import Threads
         guard let holder = try file.tryLock() else { return #expect(Bool(false)) }
         let told = Guarded<[String]>([])
         let session = try Session(file: file, source: nil) { event in
-            if case .notSaved(let reason) = event { told.with { $0.append(reason) } }
+            if case .notSaved(let reason, _) = event { told.with { $0.append(reason) } }
         }
         holder.unlock()
         #expect(session.token == Token("new"))
@@ -68,6 +68,46 @@ import Threads
         guard let holder = try file.tryLock() else { return #expect(Bool(false)) }
         #expect(try Session(file: file, source: nil).token == later.token)
         holder.unlock()
+    }
+
+    /// A login over what lies there already, and could not be put in place either: that is kept as the previous one.
+    @Test func aLoginIsLeftInsteadOfWhatLiesThere() throws {
+        let old = try record("old")
+        try file.save(old)
+        let refreshed = try record("new", after: old)
+        leave(refreshed, .leftover)
+        var login = refreshed
+        login.put(TokenSet(accessToken: try #require(Token("login"))), .signIn, now: 1_000_000)
+        guard let holder = try file.tryLock() else { return #expect(Bool(false)) }
+        file.leave(login, insteadOf: old, keeping: refreshed)
+        holder.unlock()
+        #expect(try file.session()?.token == Token("login"))
+        #expect(file.previous()?.token == Token("new"))
+        #expect(try Session(file: file, source: nil).token == Token("login"))
+        #expect(try file.load()?.record.token == Token("login") && !file.hasLeftover)
+    }
+
+    @Test func aLogoutIsLeft() throws {
+        let old = try record("old")
+        try file.save(old)
+        var ended = old
+        ended.forgetToken()
+        guard let holder = try file.tryLock() else { return #expect(Bool(false)) }
+        file.leave(ended, insteadOf: old, keeping: nil)
+        holder.unlock()
+        let looking = try Session(file: file, source: nil, onlyLooks: true)
+        #expect(looking.token == nil && looking.status.state == .none)
+        #expect(looking.status.advice?.contains("The session has ended") == true)
+        #expect(try file.session()?.isEmpty == true && file.load()?.record == old)
+        let session = try Session(file: file, source: nil)
+        #expect(session.token == nil && session.status.unsaved == nil)
+        #expect(try file.load()?.record.isEmpty == true && !file.hasLeftover)
+        // Of a login that came since, it ends nothing.
+        let login = try record("login")
+        try file.save(login)
+        leave(ended, .leftover)
+        #expect(try Session(file: file, source: nil).token == Token("login"))
+        #expect(!file.hasLeftover)
     }
 
     /// Somebody logs in while it is used from beside: that counts.

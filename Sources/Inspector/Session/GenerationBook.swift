@@ -239,7 +239,7 @@ extension GenerationBook.History {
             add(.logout, "another \(origin.rawValue) logged out", now: now, limit: limit)
         case .loggedIn: add(.login, nil, now: now, limit: limit)
         case .loggedOut: add(.logout, nil, now: now, limit: limit)
-        case .notSaved(let reason): add(.notSaved, reason, now: now, limit: limit)
+        case .notSaved(let reason, _): add(.notSaved, reason, now: now, limit: limit)
         case .saved: add(.saved, nil, now: now, limit: limit)
         case .unchanged, .recovered, .replaced, .loginIgnored, .revived, .keptBeforeShared, .waitsForFile,
             .fileUnreadable:

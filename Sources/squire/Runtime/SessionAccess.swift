@@ -85,8 +85,8 @@ struct SessionAccess {
         switch event {
         case .refreshFailed(_, let text, _): reports.with { $0.reason = text }
         case .replaced(let former): reports.with { $0.replaced = former }
-        case .notSaved(let text):
-            Output.error("squire: the new token is in use but NOT SAVED, and the old one is dead: \(text)")
+        case .notSaved(let reason, let hasEnded):
+            Output.error("squire: \(SessionLog.notSavedText(reason, hasEnded: hasEnded))")
         case .waitsForFile(let path, let since, let limit): tellWait(path, since, limit)
         case .refreshed, .unchanged, .adopted, .recovered, .loggedIn, .loginIgnored, .loggedOut, .saved,
             .died, .denied, .revived, .keptBeforeShared,

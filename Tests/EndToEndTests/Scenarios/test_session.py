@@ -227,6 +227,52 @@ class OtherHands(Scenario):
         lock.rmdir()
         self.wait_until(lambda: json.loads(self.session_file.read_text())["token"] == token)
 
+    @unittest.skipUnless(subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode == 0, "only root can mount")
+    def test_what_a_client_did_survives_a_kill_where_the_file_cannot_be_replaced(self):
+        """It is mounted by itself, as into a container. What a refresh brought may lie beside it already."""
+        mounts = ("unshare", "-m", "sh", "-c", 'mount --bind "$0" "$0" && exec "$@"', str(self.session_file))
+        previous = self.session_file.with_name(self.session_file.name + ".previous")
+        for beside, does in [(beside, does) for beside in (False, True) for does in ("login", "logout")]:
+            with self.subTest(does, beside=beside):
+                old, refreshed, new = (jwt(jti=f"{name}{beside}{does}") for name in ("old", "refreshed", "new"))
+                def respond(request):
+                    if request.target == REFRESH: return token_reply(refreshed)
+                    return token_reply(new) if request.target.endswith("login") else reply(200)
+                config = self.config(self.upstream(respond).url)
+                self.save_token(old, config)
+                if beside:
+                    former = self.session_file.read_text()
+                    self.command("token", "--min-ttl", "23h", "--config", config)
+                    successor = self.session_file.with_name(f".{self.session_file.name}.new")
+                    successor.write_text(self.session_file.read_text())
+                    successor.chmod(0o600)
+                    self.session_file.write_text(former)
+                previous.unlink(missing_ok=True)
+                squire = Process("run", "--config", config, "--inspector", "127.0.0.1:0", env=self.env, prefix=mounts).wait_for("proxy", "inspector")
+                self.addCleanup(squire.stop)
+                squire.port = int(squire.endpoints["proxy"].rsplit(":", 1)[1])
+                self.assertEqual(self.fetch(squire, "POST", f"/api/customers/{does}", b"{}").status, 200)
+                status = json.loads(inspected(squire)("/api/status")[1])["session"]
+                self.assertFalse(status["saved"])
+                if does == "logout":
+                    squire.wait_for_text("the session has ended, and its file still has the former token: NOT SAVED")
+                    self.assertIn("The session has ended", status["advice"])
+                squire.stop(signal.SIGKILL)
+
+                def tokens(*prefix):
+                    result = subprocess.run([*prefix, SQUIRE, "token", "--config", config], capture_output=True, text=True, timeout=LIMIT,
+                                            env=clean_environment(**self.env))
+                    self.assertEqual(result.returncode, 0 if does == "login" else 77, result.stderr)
+                    return result.stdout.strip()
+                expected = new if does == "login" else ""
+                self.assertEqual(tokens(*mounts), expected)
+                # Once the file can be replaced, it says so.
+                self.assertEqual(tokens(), expected)
+                self.assertEqual(json.loads(self.session_file.read_text()).get("token", ""), expected)
+                self.assertEqual([path.name for path in self.directory.iterdir() if path.name.startswith(f".{self.session_file.name}")], [])
+                if does == "login":
+                    self.assertEqual(json.loads(previous.read_text())["token"], refreshed if beside else old)
+
     def test_what_cannot_be_read_is_neither_overwritten_nor_believed(self):
         def directory(path): path.mkdir()
         def fifo(path): os.mkfifo(path)
