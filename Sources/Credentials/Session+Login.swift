@@ -113,17 +113,14 @@ extension Session {
             record.put(tokens, arrival, upstream: binding?.origin, now: now)
         case .unanswered(let token, let reason):
             replaced = ReplacedSession(record, by: token, binding, canRefresh: mayLive, now: now)
-            record.forgetToken()
-            record.putRefreshToken(token, now: now)
+            record.begin(with: token, now: now)
             record.unanswered = .init(at: now, reason: reason)
         case .refreshToken(let token, let expiresIn, let useless, let reason):
             replaced = ReplacedSession(record, by: token, binding, canRefresh: mayLive, now: now)
             if let useless, let other = replaceable.otherCustomer(replaced, by: useless) {
                 return .refuse(customer: other)
             }
-            record.forgetToken()
-            record.beginHistory(now: now)
-            record.putRefreshToken(token, expiresIn: expiresIn, now: now)
+            record.begin(with: token, expiresIn: expiresIn, now: now)
             record.record(RefreshEntry(at: now, cause: .manual, outcome: .misconfigured, detail: reason))
         }
         if let binding { record.bind(binding) }

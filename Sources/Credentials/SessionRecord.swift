@@ -240,6 +240,13 @@ public struct SessionRecord: Sendable, Equatable {
         refreshExpiresAt = expiresIn.map { now + Self.bounded($0) }
     }
 
+    /// A login brought a refresh token, and no access token that can be used.
+    mutating func begin(with refreshToken: Token, expiresIn: Int? = nil, now: Int) {
+        forgetToken()
+        beginHistory(now: UTCTime.clamped(now))
+        putRefreshToken(refreshToken, expiresIn: expiresIn, now: now)
+    }
+
     private static func bounded(_ seconds: Int) -> Int { min(max(seconds, 0), Claims.longestLife) }
 
     /// A refresh returned the same token: it lives `lifetime` seconds from now, if the response says so. If it had
@@ -264,7 +271,7 @@ public struct SessionRecord: Sendable, Equatable {
     }
 
     /// The counts belong to the login that is replaced.
-    mutating func beginHistory(now: Int) {
+    private mutating func beginHistory(now: Int) {
         for name in ["refreshes", "failures", "last_refresh", "history"] { document[name] = nil }
         document["signed_in_at"] = .integer(now)
     }

@@ -375,6 +375,18 @@ class OAuthLogin(Scenario):
         self.assertEqual(token, ALICE)
         self.assertEqual([form(request)["refresh_token"] for request in self.server.requests("/token")], ["given", "given"])
 
+    def test_a_login_whose_answer_is_lost_ends_the_former_history(self):
+        config = self.oauth()
+        self.command("login", "--config", config, "--refresh-token", "-", input="former\n")
+        self.command("token", "--config", config, "--min-ttl", "9999h")
+        def status(): return json.loads(self.command("status", "--config", config, "--json").stdout)
+        self.assertEqual(len(status()["history"]), 1)
+        self.server.token[:0] = [lambda _: None]
+        self.command("login", "--config", config, "--refresh-token", "-", "--replace", input="given\n", code=75)
+        self.assertEqual((status()["history"], status()["last_refresh"]), ([], None))
+        self.command("token", "--config", config)
+        self.assertIsNotNone(status()["signed_in_at"])
+
     def test_refresh_token_beside_an_unusable_token_is_kept(self):
         """What it was had for is spent, whatever that was."""
         config = self.oauth(endpoints=("authorization", "token", "device", "revocation"))
