@@ -203,7 +203,7 @@ private struct LostAnswer: TokenSource {
         #expect(session.end(timeout: .seconds(60)) == nil)
         let unsaved = try #require(session.rescue())
         #expect(unsaved.path == file.path && unsaved.reason.contains("damaged"))
-        #expect(unsaved.keptIn == (hasPlace ? file.answerPath : nil))
+        #expect(unsaved.what == .tokens(keptIn: hasPlace ? file.answerPath : nil))
         guard hasPlace else { return }
         var information = stat()
         #expect(unsafe stat(file.answerPath, &information) == 0 && information.st_mode & 0o777 == 0o600)

@@ -71,7 +71,9 @@ extension RunningProxy {
             )
         }
         var lines = ["session     \(state ?? word)"]
-        if !hasSaved { lines.append("            NOT SAVED: what the session file holds is dead") }
+        if !hasSaved {
+            lines.append("            NOT SAVED: what the session file holds \(hasEnded ? "has ended" : "is dead")")
+        }
         lines.append(runningLine(now: now))
         lines.append(
             "config      \(configuration.map(ControlCharacters.escaped) ?? "none: it was started without a file")"

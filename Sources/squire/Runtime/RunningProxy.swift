@@ -20,6 +20,9 @@ struct RunningProxy: Sendable {
     /// Whether the session file contains the token in use.
     var hasSaved: Bool { status["session"]?["saved"]?.bool ?? true }
 
+    /// Whether its session has ended, though the session file may still contain the token.
+    var hasEnded: Bool { status["session"]?["state"]?.string == SessionStatus.State.none.rawValue }
+
     /// Whether it uses the token of `known`, which could not be saved, and knows of no rejection.
     func holds(_ known: SessionStatus) -> Bool {
         guard let session = status["session"], known.unsavedIn != nil, session["rejected"]?.bool == false else {

@@ -118,6 +118,12 @@ struct SessionAccess {
         let (running, isSilent) = waitForOthers()
         // It may be the one that this process found beside the file.
         if let running, !running.hasSaved, !running.holds(session.status) {
+            guard !running.hasEnded else {
+                throw ExitFailure.loginNeeded(
+                    "squire: the session has ended, and \(file.path) still has its token, because that could not be saved. "
+                        + "squire status says what to mend. For another session, run: \(loaded.lines.login)"
+                )
+            }
             throw ExitFailure.tryLater(
                 "squire: the Squire that runs here has a token that it could not save, and what \(file.path) holds is "
                     + "dead. Send requests through it meanwhile; squire status says what to mend"
@@ -179,7 +185,7 @@ struct SessionAccess {
         SignalHold.end()
         switch result {
         case .success(let reply):
-            if let kept = session.rescue()?.keptIn {
+            if case .tokens(let kept?) = session.rescue()?.what {
                 Output.error("squire: it is kept in \(kept), and taken up from there once \(file.path) can be written")
             }
             return reply.token

@@ -276,6 +276,27 @@ class Sessions(Scenario):
         squire.wait_for_text("the token is saved now", 1)
         self.assertNotIn(self.command("token", "--config", config).stdout, ("", before))
 
+    def test_logout_that_the_running_squire_could_not_save(self):
+        """What the file holds has ended: that is not printed, and is said at the end."""
+        config = pathlib.Path(self.config(self.playground()))
+        config.write_text(config.read_text().replace('inspector: "off"', f"inspector: unix:{self.directory}/i.sock"))
+        self.login(config)
+        squire = self.run_squire(config)
+        lock = self.block_saving()
+        self.assertEqual(self.fetch(squire, "POST", "/api/customers/logout").status, 200)
+        squire.wait_for_text("the session has ended, and its file still has the former token: NOT SAVED", 1)
+        self.assertIn(f"the session has ended, and {self.session_file} still has its token", self.flat("token", config, 77))
+        self.assertIn("still has its token", self.flat("status", config, 77))
+        self.assertNotIn("in use", self.flat("status", config, 77))
+        self.assertEqual(squire.stop(), 73)
+        self.assertIn(f"the session has ended, but {self.session_file} still has its token", squire.text())
+        lock.rmdir()
+
+    def flat(self, command, config, code):
+        """All that it says, in one line."""
+        result = self.command(command, "--config", config, code=code)
+        return " ".join((result.stdout + result.stderr).split())
+
     def test_login_beside_a_running_proxy(self):
         playground = self.playground()
         config = self.config(playground)
