@@ -79,12 +79,12 @@ extension Session {
             guard case .replace(let former) = change.make(&changed, clock.now.wall) else { return }
             if let name { share(&changed, name) }
             let persistence = problem.map { problem in
-                let place = file?.place(ofComplete: changed)
+                let path = file?.path(ofComplete: changed)
                 return before.unsaved(
                     replacing: before.record.spent,
                     keeping: former,
                     problem.description,
-                    keptIn: place
+                    keptIn: path
                 )
             }
             publish(changed, persistence ?? before.persistence, by: .change)
@@ -93,8 +93,8 @@ extension Session {
 
     /// The record in use, or the one that would be in use without a foreign file; and the version of the file that was
     /// read.
-    func changing(
-        _ file: SessionFile,
+    func recordToChange(
+        in file: SessionFile,
         replacesForeign: Bool
     ) throws(SessionFileError) -> (record: SessionRecord, loaded: SessionFile.Loaded?) {
         // An unreadable file is never overwritten, not even by newer data.
@@ -114,7 +114,7 @@ extension Session {
         _ change: Change
     ) throws(SessionFileError) -> Bool {
         while true {
-            var (changed, loaded) = try changing(file, replacesForeign: change.replacesForeign)
+            var (changed, loaded) = try recordToChange(in: file, replacesForeign: change.replacesForeign)
             if let there { changed = changed.adopting(there) }
             guard try change.prepare(changed) else { return false }
             let before = snapshot

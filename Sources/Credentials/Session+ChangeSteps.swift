@@ -57,7 +57,7 @@ extension Session {
 
         /// Prepares the change. False if there is nothing to change.
         func tries() throws(SessionFileError) -> Bool {
-            var record = try session.changing(file, replacesForeign: change.replacesForeign).record
+            var record = try session.recordToChange(in: file, replacesForeign: change.replacesForeign).record
             guard try change.prepare(record), case .replace = change.make(&record, session.clock.now.wall) else {
                 return false
             }

@@ -245,19 +245,19 @@ extension Session.State {
     }
 
     /// The persistence of a change that could not be saved. The file still holds what it held before the first such
-    /// change; `former` is a session that the change replaced and that must not be lost. `place` is the file beside it that
+    /// change; `former` is a session that the change replaced and that must not be lost. `path` is the file beside it that
     /// has the change, complete.
     func unsaved(
         replacing fingerprint: String?,
         keeping former: SessionRecord? = nil,
         _ reason: String,
-        keptIn place: String? = nil
+        keptIn path: String? = nil
     ) -> Persistence {
         var unsaved = persistence.unsaved ?? .init(seen: persistence.version, reason: reason)
         // A file that was gone may reappear with the token that has died since.
         unsaved.replacing = unsaved.replacing ?? fingerprint
         unsaved.former = former ?? unsaved.former
-        unsaved.keptIn = place
+        unsaved.keptIn = path
         unsaved.reason = reason
         return .unsaved(unsaved)
     }

@@ -104,11 +104,11 @@ extension Session {
             replacing: loaded?.record.spent,
             seen: loaded?.version,
             reason: reason,
-            keptIn: successor.place
+            keptIn: successor.path
         )
         let isFirst = before.machine.generation == 0
         let hand = isFirst ? .opening : Publication.Hand.file(AdoptedChange(from: before.record, to: successor.record))
         publish(successor.record, .unsaved(unsaved), by: hand)
-        return "\(reason); it is kept in \(successor.place)"
+        return "\(reason); it is kept in \(successor.path)"
     }
 }

@@ -30,7 +30,7 @@ extension Session {
             if now.record.isEmpty, let unsaved = now.persistence.unsaved {
                 // A logout that could not be saved: what was kept before must not come back.
                 file.removeAnswer()
-                guard file.place(ofComplete: now.record) == nil else { return nil }
+                guard file.path(ofComplete: now.record) == nil else { return nil }
                 file.removeLeftover()
                 let hasToken = unsaved.seen != nil && unsaved.replacing != nil
                 return hasToken ? Unsaved(path: file.path, reason: unsaved.reason, what: .end) : nil
@@ -46,6 +46,6 @@ extension Session {
 
     /// Keeps the record, and returns the path: where only the renaming failed, it is complete already.
     private func keep(_ record: SessionRecord, beside file: SessionFile) -> String? {
-        file.keepUnsaved(record) ? file.answerPath : file.place(ofComplete: record)
+        file.keepUnsaved(record) ? file.answerPath : file.path(ofComplete: record)
     }
 }

@@ -92,9 +92,9 @@ extension Session {
         _ record: SessionRecord,
         _ rotation: Rotation,
         _ reason: String,
-        keptIn place: String? = nil
+        keptIn path: String? = nil
     ) -> Saved {
-        let persistence = snapshot.unsaved(replacing: rotation.old.spent?.fingerprint, reason, keptIn: place)
+        let persistence = snapshot.unsaved(replacing: rotation.old.spent?.fingerprint, reason, keptIn: path)
         publish(record, persistence, by: .refresh(rotation.cause))
         return .inMemory(reason)
     }
@@ -122,7 +122,7 @@ extension Session {
             file.removeAnswer()
             return .asFarAsNeeded
         } catch {
-            return keepInMemory(record, rotation, error.description, keptIn: file.place(ofComplete: record))
+            return keepInMemory(record, rotation, error.description, keptIn: file.path(ofComplete: record))
         }
     }
 

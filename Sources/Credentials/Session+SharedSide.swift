@@ -145,7 +145,7 @@ extension Session: SharedSide {
     private func take(_ identity: SharedIdentity, in held: HeldFile, _ change: (inout SessionRecord) -> Void) {
         let before = snapshot
         var problem: String?
-        var kept = Kept.nothing
+        var kept = Former.nothing
         saving.withLock {
             do throws(SessionFileError) {
                 kept = try save(identity, in: held.get(), change)
@@ -172,9 +172,9 @@ extension Session: SharedSide {
         _ identity: SharedIdentity,
         in file: SessionFile,
         _ change: (inout SessionRecord) -> Void
-    ) throws(SessionFileError) -> Kept {
+    ) throws(SessionFileError) -> Former {
         while true {
-            let (record, loaded) = try changing(file, replacesForeign: false)
+            let (record, loaded) = try recordToChange(in: file, replacesForeign: false)
             if let loaded, let theirs = loaded.record.localHolding(in: place).identity,
                 theirs == identity || identity.precedes(theirs) && !loaded.record.yields(to: identity, in: place)
             {
@@ -196,7 +196,7 @@ extension Session: SharedSide {
     }
 
     /// What happens to a login that another machine's replaces.
-    private enum Kept {
+    private enum Former {
         case nothing
         /// It is to be kept as the previous one.
         case previous(SessionRecord)
@@ -214,7 +214,7 @@ extension Session: SharedSide {
         _ former: SessionRecord,
         replacedBy new: SessionRecord,
         _ file: SessionFile
-    ) throws(SessionFileError) -> Kept {
+    ) throws(SessionFileError) -> Former {
         let isNews = former.lineage != new.lineage && former.token != new.token
         guard isNews, !former.isDead(canRefresh: mayRefresh(former), now: clock.now.wall) else { return .nothing }
         guard former.localHolding(in: place) == .own else { return .previous(former) }

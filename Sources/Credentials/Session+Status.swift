@@ -13,11 +13,7 @@ extension Session {
 
     /// Reads what is kept beside the file: blocks.
     public var status: SessionStatus {
-        let kept = file?.unsaved
-        // Removing what was taken up may have been interrupted.
-        let isOver = kept.map { snapshot.record.hasReplaced($0) || snapshot.record.held == $0.held } ?? false
-        let keptAnswer = file.flatMap { $0.hasAnswer && !isOver ? $0.answerPath : nil }
-        let keptIsSession = kept != nil
+        let keptAdvice = file?.keptAdvice(beside: snapshot.record)
         return update { state, now in
             var status = state.status(now: now)
             status.foreignUpstream = foreignOrigin(state.record)
@@ -29,8 +25,7 @@ extension Session {
             (status.grant, status.clockSkew) = (source?.grant, source?.clockSkew)
             status.login = login
             status.source = binding?.source
-            status.keptAnswer = keptAnswer
-            status.keptIsSession = keptIsSession
+            status.keptAdvice = keptAdvice
             if state.record.arrival == .refresh, let received = state.record.receivedAt {
                 status.freshLife = state.record.expiresAt.map { $0.subtracting(saturating: received) }
             }

@@ -3,8 +3,9 @@ import Threads
 
 /// The session of one proxy: keeps the current token, provides it to requests, and has it refreshed, once for everyone.
 ///
-/// This file provides the token; `+Login` and `+Logout` change it; `+Refresh` has a token rotated, which `+Rotation`
-/// does and `+Saving` saves; `+File` follows the file that other processes share, `+SharedSide` the other machines.
+/// This file provides the token; `+Login` and `+Logout` change it, by `+Change`; `+Refresh` has a token rotated, which
+/// `+Rotation` does and `+Saving` saves; `+File` follows the file that other processes share, `+SharedSide` the other
+/// machines.
 /// *Threading*: every method on any thread. A completion is called exactly once: on the calling thread if the answer is
 /// known at once, otherwise on one of the session's own threads; never under a lock, and at the latest by `end` or when
 /// the session is released. Blocking work (files, the refresh) runs on the session's threads only.

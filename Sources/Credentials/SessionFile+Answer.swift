@@ -30,12 +30,7 @@ extension SessionFile {
     func keepUnsaved(_ record: SessionRecord) -> Bool { replaceAnswer(record.serialized()) }
 
     private func replaceAnswer(_ bytes: some Collection<UInt8>) -> Bool {
-        let draft = answerPath + ".new"
-        guard PrivateFile.create(draft, bytes), unsafe rename(draft, answerPath) == 0 else {
-            unsafe unlink(draft)
-            return false
-        }
-        return (try? synchronizeDirectory()) != nil
+        (try? write(bytes, to: answerPath, through: answerPath + ".new")) != nil
     }
 
     /// What `keepUnsaved` wrote; nil if nothing is kept, or a response that could not be interpreted.
@@ -60,13 +55,22 @@ extension SessionFile {
     }
 
     /// What a person can do with a session that `keepUnsaved` wrote; nil if there is none.
-    public var unsavedAdvice: String? {
-        unsaved == nil ? nil : Self.unsavedAdvice(answerPath, for: path)
+    public var unsavedAdvice: String? { unsaved == nil ? nil : adviceForUnsaved }
+
+    private var adviceForUnsaved: String {
+        "A session that could not be saved is kept in \(answerPath). To take it up, stop Squire and move it to \(path), "
+            + "in place of what is there."
     }
 
-    static func unsavedAdvice(_ answer: String, for path: some StringProtocol) -> String {
-        "A session that could not be saved is kept in \(answer). To take it up, stop Squire and move it to \(path), "
-            + "in place of what is there."
+    /// The same for whatever is kept, beside the session of `record`. Nil, too, if that is the kept session, or has
+    /// replaced it: the removal may have been interrupted.
+    func keptAdvice(beside record: SessionRecord) -> String? {
+        guard let kept = unsaved else {
+            return hasAnswer
+                ? "An answer to a refresh that could not be read is kept in \(answerPath): it may have the new token."
+                : nil
+        }
+        return record.hasReplaced(kept) || record.held == kept.held ? nil : adviceForUnsaved
     }
 
     /// `record` is in the file. What was kept is over, unless it is another session that a login left aside: that

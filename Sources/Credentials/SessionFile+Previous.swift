@@ -44,12 +44,7 @@ extension SessionFile {
     /// Keeps `record` there, and replaces one that was kept before. The lock must be held.
     func keepBeforeShared(_ record: SessionRecord) throws(SessionFileError) {
         let draft = directory + "/." + name + ".before-shared.new"
-        guard PrivateFile.create(draft, record.serialized()), unsafe rename(draft, beforeSharedPath) == 0 else {
-            let code = errno
-            unsafe unlink(draft)
-            throw SessionFileError("write", beforeSharedPath, code: code)
-        }
-        try synchronizeDirectory()
+        try write(record.serialized(), to: beforeSharedPath, through: draft)
     }
 
     // MARK: Ending it

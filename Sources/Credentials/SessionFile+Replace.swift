@@ -186,17 +186,17 @@ extension SessionFile {
         }
     }
 
-    /// Renames the file at `place`, which has the record and is on the disk, into the session file's place, durably.
+    /// Renames the file at `new`, which has the record and is on the disk, into the session file's place, durably.
     /// Keeps `former`, the record that it replaces, for a person.
     func put(
         _ record: SessionRecord,
-        from place: String,
+        from new: String,
         _ information: stat,
         keeping former: SessionRecord?
     ) throws(SessionFileError) -> Version {
         if let former { writeDraft(former) }
         do throws(SessionFileError) {
-            guard unsafe rename(place, path) == 0 else { throw SessionFileError("write", path) }
+            guard unsafe rename(new, path) == 0 else { throw SessionFileError("write", path) }
             try synchronizeDirectory()
         } catch {
             // It may be in place already, if only its directory could not be synchronized.
@@ -205,6 +205,20 @@ extension SessionFile {
         }
         if former != nil { settleDraft(isReplaced: true) }
         return Version(information)
+    }
+
+    /// Writes a file beside this one, in place of what is there, durably and never in part.
+    func write(
+        _ bytes: some Collection<UInt8>,
+        to path: String,
+        through draft: String
+    ) throws(SessionFileError) {
+        guard PrivateFile.create(draft, bytes), unsafe rename(draft, path) == 0 else {
+            let code = errno
+            unsafe unlink(draft)
+            throw SessionFileError("write", path, code: code)
+        }
+        try synchronizeDirectory()
     }
 
     private func failure(of replacement: consuming Replacement) -> SessionFileError {
@@ -249,7 +263,7 @@ extension SessionFile {
             try synchronizeDirectory()
             return loaded.version
         }
-        guard place(ofComplete: record) != nil else {
+        guard path(ofComplete: record) != nil else {
             return try save(record, keeping: former, keepsComplete: keepsComplete, mayReplace: mayReplace)
         }
         guard try mayReplace() else {

@@ -7,7 +7,7 @@ extension SessionFile {
     struct Successor: Sendable {
         var record: SessionRecord
         /// The file that has it.
-        var place: String
+        var path: String
     }
 
     /// The session: the file's, or the one that replaced it and could not be put in its place; empty if it has ended.
@@ -22,14 +22,14 @@ extension SessionFile {
     /// it in place.
     func successor(of current: SessionRecord?) -> Successor? {
         if hasLeftover, case .record(let record)? = leftover(), record.follows(current), !isBeingReplaced {
-            return Successor(record: record, place: temporaryPath)
+            return Successor(record: record, path: temporaryPath)
         }
         guard hasAnswer, let record = unsaved, let current, record.isTakenUp(for: current) else { return nil }
-        return Successor(record: record, place: answerPath)
+        return Successor(record: record, path: answerPath)
     }
 
     /// Where `record` lies complete, and only its renaming failed; nil if it does not. The lock must be held.
-    func place(ofComplete record: SessionRecord) -> String? {
+    func path(ofComplete record: SessionRecord) -> String? {
         guard case .record(let complete)? = leftover(), complete.held == record.held else { return nil }
         return temporaryPath
     }

@@ -77,10 +77,8 @@ public struct SessionStatus: Sendable {
     public var grant: String?
     /// How many seconds the issuer's clock is ahead of this machine's; nil if unknown.
     public var clockSkew: Int?
-    /// The file with a response to a refresh in which no token was found; nil if there is none.
-    public var keptAnswer: String?
-    /// That file holds a session which could not be saved.
-    public var keptIsSession = false
+    /// What a person can do with the response, or the session, that is kept beside the session file; nil if none is.
+    public var keptAdvice: String?
     /// How many seconds the token had when a refresh brought it: another one would live no longer. Nil for a token that
     /// came otherwise, and if that is unknown.
     public var freshLife: Int?
@@ -119,12 +117,7 @@ public struct SessionStatus: Sendable {
 
     /// The problem and its remedy, in a sentence or two; nil if there is none.
     public var advice: String? {
-        let answer = keptAnswer.map {
-            keptIsSession
-                ? SessionFile.unsavedAdvice($0, for: $0.dropLast(".answer".count))
-                : "An answer to a refresh that could not be read is kept in \($0): it may have the new token."
-        }
-        let parts = [answer, problem, shared?.misconfigured.map { "\($0)." }].compactMap(\.self)
+        let parts = [keptAdvice, problem, shared?.misconfigured.map { "\($0)." }].compactMap(\.self)
         return parts.isEmpty ? nil : parts.joined(separator: " ")
     }
 

@@ -122,10 +122,9 @@ import Testing
         #expect(foreign.advice?.hasPrefix("The session is for https://other") == true)
     }
 
-    @Test func aKeptAnswerIsNamed() {
-        let path = "/state/s.json.answer"
-        #expect(status(.usable) { $0.keptAnswer = path }.advice?.contains(path) == true)
-        let advice = status(.loginNeeded) { ($0.keptAnswer, $0.explanation) = (path, "E.") }.advice
-        #expect(advice?.hasSuffix("E. Run: squire login") == true && advice?.contains(path) == true)
+    @Test func whatIsKeptComesFirst() {
+        #expect(status(.usable) { $0.keptAdvice = "Kept." }.advice == "Kept.")
+        let advice = status(.loginNeeded) { ($0.keptAdvice, $0.explanation) = ("Kept.", "E.") }.advice
+        #expect(advice == "Kept. E. Run: squire login")
     }
 }

@@ -508,7 +508,7 @@ extension Grant {
         #expect(cache.status.advice?.contains(file.answerPath) == true)
         #expect(try file.load()?.record.unanswered?.reason.contains(file.answerPath) == true)
         #expect(try wait(cache, rejecting: 1).get().token == makeToken("b"))
-        #expect(stat(file.answerPath, &information) != 0 && cache.status.keptAnswer == nil)
+        #expect(stat(file.answerPath, &information) != 0 && cache.status.keptAdvice == nil)
         #expect(cache.end(timeout: .seconds(10)) == nil)
     }
 
