@@ -23,6 +23,24 @@ import Threads
         return failure.needsLogin
     }
 
+    @Test func aSignInThatCannotBeSavedIsToldOnce() throws {
+        let told = Guarded(0)
+        let machine = try TestMachine(engine, api) { event in
+            if case .notSaved = event { told.with { $0 += 1 } }
+        }
+        defer { machine.stop() }
+        // A directory where the new file would be made: for the superuser, too.
+        let new = machine.file.path.dropLast("session.json".count) + ".session.json.new"
+        for path in [new, new + "/x"] { #expect(unsafe mkdir(String(path), 0o700) == 0) }
+        let result = Latch.awaiting { done in
+            machine.session.adopt(TokenSet(accessToken: api.current), .signIn, keepsUnsaved: true, completion: done)
+        }
+        #expect(throws: SessionFileError.self) { try result.get() }
+        #expect(machine.session.token == api.current)
+        #expect(told.with { $0 } == 1)
+        for path in [new + "/x", new] { #expect(unsafe rmdir(String(path)) == 0) }
+    }
+
     // MARK: A logout that nobody could be told
 
     private func waits(_ machine: TestMachine) -> Bool { machine.session.status.shared?.unshared?.what == .logout }

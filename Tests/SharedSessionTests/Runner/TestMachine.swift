@@ -116,7 +116,8 @@ final class TestMachine: Sendable {
         retriesLost: Bool = true,
         clock: any CredentialClock = SystemClock(),
         sessionClock: any CredentialClock = SystemClock(),
-        begins: Bool = true
+        begins: Bool = true,
+        heard: @escaping @Sendable (SessionEvent) -> Void = { _ in }
     ) throws {
         let file = file ?? SessionFile(path: TestDirectory.make() + "/session.json")
         self.file = file
@@ -144,8 +145,8 @@ final class TestMachine: Sendable {
             store,
             options,
             clock: clock,
-            observe: { heard in
-                news.with { $0.append(heard) }
+            observe: { said in
+                news.with { $0.append(said) }
                 changed()
             }
         )
@@ -159,7 +160,10 @@ final class TestMachine: Sendable {
             ),
             sharing: runner,
             clock: sessionClock,
-            emit: { _ in changed() }
+            emit: { event in
+                heard(event)
+                changed()
+            }
         )
         if begins {
             session.watchFile()
