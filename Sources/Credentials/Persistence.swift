@@ -1,6 +1,6 @@
 import Platform
 
-/// How the record in memory relates to the session file. Changes only while `Session.saving` is held, except in
+/// How the record in memory relates to the session file. Changes only in `Session.saving`, and in
 /// `Session.init`.
 enum Persistence: Sendable {
     /// No file is configured.

@@ -73,7 +73,7 @@ extension Session {
         _ change: Change
     ) throws(SessionFileError) {
         guard try change.prepare(snapshot.record) else { return }
-        saving.withLock {
+        saving {
             let before = snapshot
             var changed = before.record
             guard case .replace(let former) = change.make(&changed, clock.now.wall) else { return }
@@ -126,7 +126,7 @@ extension Session {
             }
             if let name { share(&changed, name) }
             let kept = former ?? before.persistence.unsaved?.former
-            let isSaved = try saving.withLock { () throws(SessionFileError) -> Bool in
+            let isSaved = try saving { () throws(SessionFileError) -> Bool in
                 let version: SessionFile.Version?
                 do throws(SessionFileError) {
                     version = try saveWithRetry(changed, over: loaded, keeping: kept, file)

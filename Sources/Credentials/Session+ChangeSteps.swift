@@ -97,7 +97,7 @@ extension Session {
 
         /// Gives the same tokens another identity.
         private func rename(_ held: HeldTokens, _ name: Naming) -> SharedSaving {
-            session.saving.withLock {
+            session.saving {
                 var record = session.snapshot.record
                 guard record.held == held else { return .nothing }
                 session.share(&record, name)

@@ -23,7 +23,7 @@ extension Session {
     func recheckNow() {
         guard let file else { return }
         let before = snapshot
-        let news = saving.withLock { readAgain(file) }
+        let news = saving { readAgain(file) }
         let now = snapshot
         // Without waiting, because the caller may hold the lock itself. The next save binds the record, too.
         if now.persistence.version != before.persistence.version { _ = bindNow(now.record, in: file, waitLimit: .zero) }
@@ -56,7 +56,7 @@ extension Session {
         case successor(reason: String)
     }
 
-    /// Nil if nothing changed that matters. `saving` is held.
+    /// Nil if nothing changed that matters. Called in `saving`.
     private func readAgain(_ file: SessionFile) -> News? {
         let version = file.version()
         guard version != snapshot.persistence.version else { return nil }
@@ -116,10 +116,10 @@ extension Session {
     func saveAgain(_ file: SessionFile) {
         guard snapshot.persistence.unsaved != nil, let handle = (try? hold(file)) ?? nil else { return }
         defer { extendLifetime(handle) }
-        if let event = saving.withLock({ saveUnsaved(file) }) { emit(event) }
+        if let event = saving({ saveUnsaved(file) }) { emit(event) }
     }
 
-    /// `saving` and the file's lock are held.
+    /// Called in `saving`, with the file's lock held.
     private func saveUnsaved(_ file: SessionFile) -> SessionEvent? {
         let before = snapshot
         guard let unsaved = before.persistence.unsaved else { return nil }
@@ -165,7 +165,7 @@ extension Session {
             let handle = (try? hold(file, waitLimit: waitLimit)) ?? nil
         else { return false }
         defer { extendLifetime(handle) }
-        return saving.withLock {
+        return saving {
             // Taking the lock may have found another record, which could not be put in the file's place.
             guard snapshot.persistence.unsaved == nil else { return false }
             // Another process may have bound it meanwhile, possibly to another API.

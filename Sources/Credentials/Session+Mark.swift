@@ -29,7 +29,7 @@ extension Session {
                     thread.executeLater(Self.markRetryPause) { [weak self] in self?.saveMark() }
                     return
                 }
-                saving.withLock { noteMark(in: file) }
+                saving { noteMark(in: file) }
                 handle.unlock()
                 // Taking the lock may have put another process's token in place.
                 recheckNow()
@@ -38,12 +38,12 @@ extension Session {
                 thread.executeLater(Self.failedPause) { [weak self] in self?.saveMark() }
             }
         } else {
-            saving.withLock { noteMark(in: nil) }
+            saving { noteMark(in: nil) }
         }
         announce(former, snapshot.machine.current?.mark)
     }
 
-    /// Writes the mark into `file`; nil stands for memory. `saving` and the file's lock are held.
+    /// Writes the mark into `file`; nil stands for memory. Called in `saving`, with the file's lock held.
     private func noteMark(in file: SessionFile?) {
         update { state, _ in state.beginMark() }
         let before = snapshot

@@ -44,7 +44,7 @@ extension Session {
             // It may be in its place, if only the directory could not be synchronized.
             current = (try? file.load()) ?? current
         }
-        let reason = saving.withLock { takeSuccessor(of: current, in: file, because: problem) }
+        let reason = saving { takeSuccessor(of: current, in: file, because: problem) }
         if let reason { reportUnsaved(reason) }
     }
 
@@ -52,7 +52,7 @@ extension Session {
     private func complete(_ record: SessionRecord, _ file: SessionFile) throws(SessionFileError) -> SessionFile.Loaded {
         let isOwn = snapshot.persistence.unsaved != nil && record.held == snapshot.record.held
         // Together, so that nobody takes for another's change what this process could not put in place itself.
-        let version = try saving.withLock { () throws(SessionFileError) in
+        let version = try saving { () throws(SessionFileError) in
             let former = isOwn ? snapshot.persistence.unsaved?.former : nil
             let version = try file.completeLeftover(record, keeping: former)
             update { state, _ in state.fileHolds(record, version) }
@@ -89,7 +89,7 @@ extension Session {
 
     /// Makes this session of what replaced the file's, which was `loaded`, and could not be put in its place, `because` of
     /// that: what the file has is dead. Returns the reason for `reportUnsaved`; nil if there is no such record, or another
-    /// is unsaved already. `saving` is held, except during `init`.
+    /// is unsaved already. Called in `saving`, or in `init`.
     func takeSuccessor(
         of loaded: SessionFile.Loaded?,
         in file: SessionFile,

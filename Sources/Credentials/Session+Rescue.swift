@@ -25,7 +25,7 @@ extension Session {
         guard let file, source?.spends ?? true else { return nil }
         // The file may be readable again.
         if snapshot.persistence.problem != nil { recheckNow() }
-        return saving.withLock {
+        return saving {
             let now = snapshot
             if now.record.isEmpty, let unsaved = now.persistence.unsaved {
                 // A logout that could not be saved: what was kept before must not come back.

@@ -57,7 +57,7 @@ extension Session {
     }
 
     /// Makes a minted token current. The file is a cache: a token that cannot be saved is minted again. A file that
-    /// cannot be read, or belongs to another session, stays as it is. `saving` is held.
+    /// cannot be read, or belongs to another session, stays as it is. Called in `saving`.
     private func cache(_ record: SessionRecord, in file: SessionFile) -> Persistence {
         let loaded = Result { () throws(SessionFileError) in try file.load() }
         guard case .success(let loaded) = loaded, loaded.map({ foreign($0.record) == nil }) ?? true,
@@ -66,8 +66,8 @@ extension Session {
         return .saved(version)
     }
 
-    /// Saves a new token, and makes it current whether or not that succeeded, because the old one is dead. `saving` is
-    /// held.
+    /// Saves a new token, and makes it current whether or not that succeeded, because the old one is dead. Called in
+    /// `saving`.
     private func save(_ record: SessionRecord, _ rotation: Rotation, into destination: consuming Destination) -> Saved {
         switch consume destination {
         case .file(let file, let replacement): return save(record, rotation, into: file, replacement)
@@ -132,7 +132,7 @@ extension Session {
         _ rotation: Rotation,
         into destination: consuming Destination
     ) -> Bool {
-        switch saving.withLock(destination, { save(record, rotation, into: $0) }) {
+        switch saving(destination, { save(record, rotation, into: $0) }) {
         case .asFarAsNeeded: return true
         case .inMemory(let reason):
             reportUnsaved(reason)
@@ -186,7 +186,7 @@ extension Session {
         _ rotation: Rotation,
         in destination: consuming Destination
     ) {
-        saving.withLock(destination) { destination in
+        saving(destination) { destination in
             let version = (try? save(record, rotation, in: destination)) ?? nil
             // Somebody may have put another token in, which this does not concern.
             let now = snapshot
@@ -195,7 +195,7 @@ extension Session {
         }
     }
 
-    /// Nil if nothing was saved. `saving` is held.
+    /// Nil if nothing was saved. Called in `saving`.
     private func save(
         _ record: SessionRecord,
         _ rotation: Rotation,

@@ -120,7 +120,7 @@ extension Session: SharedSide {
     /// The mark is only information: if it cannot be saved, this process still knows it.
     private func mark(_ identity: SharedIdentity, in held: HeldFile, _ change: (inout SessionRecord) -> Void) {
         guard case .success(let file) = held, snapshot.persistence.unsaved == nil else { return }
-        saving.withLock {
+        saving {
             guard let loaded = load(identity, from: file) else { return }
             var record = loaded.record
             change(&record)
@@ -146,7 +146,7 @@ extension Session: SharedSide {
         let before = snapshot
         var problem: String?
         var kept = Former.nothing
-        saving.withLock {
+        saving {
             do throws(SessionFileError) {
                 kept = try save(identity, in: held.get(), change)
             } catch {
@@ -167,7 +167,7 @@ extension Session: SharedSide {
         if let problem { reportUnsaved(problem) }
     }
 
-    /// Returns what happened to the former record. `saving` and the file's lock are held.
+    /// Returns what happened to the former record. Called in `saving`, with the file's lock held.
     private func save(
         _ identity: SharedIdentity,
         in file: SessionFile,
@@ -225,7 +225,7 @@ extension Session: SharedSide {
     /// Gives what is held another era.
     private func renumber(_ identity: SharedIdentity, in held: HeldFile) -> SharedSaving {
         guard case .success(let file) = held else { return .noRoom }
-        return saving.withLock {
+        return saving {
             let isUnsaved = snapshot.persistence.unsaved != nil
             let loaded = isUnsaved ? nil : (try? file.load()) ?? nil
             var record = loaded?.record ?? snapshot.record
@@ -246,7 +246,7 @@ extension Session: SharedSide {
     /// Turns this machine's own session into the shared one.
     private func enrol(_ identity: SharedIdentity, in held: HeldFile) -> SharedSaving {
         guard case .success(let file) = held else { return .noRoom }
-        return saving.withLock {
+        return saving {
             guard let loaded = (try? file.load()) ?? nil, foreign(loaded.record) == nil,
                 loaded.record.localHolding(in: place) == .own
             else { return .nothing }
@@ -269,7 +269,7 @@ extension Session: SharedSide {
     /// takes over the shared session and keeps this one.
     private func disown(_ identity: SharedIdentity, in held: HeldFile) {
         guard case .success(let file) = held else { return }
-        saving.withLock {
+        saving {
             guard let loaded = load(identity, from: file) else { return }
             var record = loaded.record
             record.endSharing()

@@ -26,9 +26,10 @@ public final class Session: Sendable {
     let emit: @Sendable (SessionEvent) -> Void
     let tell: @Sendable (SessionNews) -> Void
     private let numbers: GenerationNumbers
-    /// Held while the file and the state change together, so that nobody adopts from the file what this process is
-    /// about to publish itself. Acquired before the lock of `state`.
-    let saving = Lock()
+    /// The other sessions of this process; nil if it has none.
+    private let group: SessionGroup?
+    /// See `saving`. Acquired before the lock of `state`.
+    private let savingLock = Lock()
     let thread = WorkThread(name: "squire-session")
 
     private let state: Guarded<State>
@@ -43,7 +44,7 @@ public final class Session: Sendable {
     /// A token is sent only to the API that its record is bound to: `binding` says which API this session is for; nil
     /// means any. A record without a binding is bound now, unless `onlyLooks`, which changes nothing. `login` is the
     /// command line that logs in. `sharing` connects the session to other machines, and requires a file. `numbers` are
-    /// those of the previous session, if there was one. `tell` is told what is about to happen, under locks: it must
+    /// those of the previous session, if there was one. `group` has the process's other sessions. `tell` is told what is about to happen, under locks: it must
     /// neither block nor call the session.
     public init(
         file: SessionFile?,
@@ -55,6 +56,7 @@ public final class Session: Sendable {
         onlyLooks: Bool = false,
         clock: any CredentialClock = SystemClock(),
         numbers: GenerationNumbers = GenerationNumbers(),
+        group: SessionGroup? = nil,
         emit: @escaping @Sendable (SessionEvent) -> Void = { _ in },
         tell: @escaping @Sendable (SessionNews) -> Void = { _ in }
     ) throws(SessionFileError) {
@@ -66,6 +68,7 @@ public final class Session: Sendable {
         self.onlyLooks = onlyLooks
         self.clock = clock
         self.numbers = numbers
+        self.group = group
         self.tell = tell
         self.emit = emit
         state = Guarded(
@@ -80,6 +83,7 @@ public final class Session: Sendable {
         )
         guard let file else { return }
         try open(file, onlyLooks: onlyLooks)
+        group?.join(self)
         sharing?.attach(self)
     }
 
@@ -124,6 +128,27 @@ public final class Session: Sendable {
             publishedEpoch.store(state.machine.epoch, ordering: .relaxed)
             publishedInterest.store(state.machine.wantsAcceptances, ordering: .relaxed)
             return result
+        }
+    }
+
+    /// Changes the file and the state together, so that nobody adopts from the file what this process is about to publish
+    /// itself: the only way to do so, except for `init`. Another token reaches the `group` before this returns. Call it
+    /// under no lock but the file's.
+    func saving<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+        try saving(()) { (_) throws(Failure) -> Result in try body() }
+    }
+
+    /// The same for a `body` that uses up `value`.
+    func saving<Value: ~Copyable, Result, Failure: Error>(
+        _ value: consuming Value,
+        _ body: (consuming Value) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        var isNews = false
+        defer { if isNews { group?.follow(self) } }
+        return try savingLock.withLock(value) { (value) throws(Failure) -> Result in
+            let before = generation
+            defer { isNews = generation != before }
+            return try body(value)
         }
     }
 
@@ -327,7 +352,7 @@ public final class Session: Sendable {
         }
     }
 
-    /// Makes a record's token current. True if it differs from the former one. `saving` is held, except during `init`.
+    /// Makes a record's token current. True if it differs from the former one. Called in `saving`, or in `init`.
     @discardableResult
     func publish(_ record: SessionRecord, _ persistence: Persistence, by hand: Publication.Hand) -> Bool {
         let isForeign = foreign(record) != nil
@@ -359,23 +384,5 @@ public final class Session: Sendable {
             )
             return isAnother
         }
-    }
-
-    /// Why the record does not belong to this session, so that it is neither used nor touched. Nil if it does.
-    func foreign(_ record: SessionRecord) -> String? {
-        guard let binding else { return nil }
-        return record.foreignOrigin(to: binding) ?? record.foreignSource(to: binding)
-    }
-
-    /// The API that the record's token belongs to, if it must not be sent to this one.
-    func foreignOrigin(_ record: SessionRecord) -> String? { binding.flatMap { record.foreignOrigin(to: $0) } }
-
-    /// Whether a token can be obtained with the tokens in the record, which are sent only to the servers that it is
-    /// bound to.
-    func mayRefresh(_ record: SessionRecord) -> Bool {
-        guard let source, binding.flatMap({ record.foreignRefreshOrigin(to: $0) }) == nil else { return false }
-        // Other machines share it, and this session cannot ask them for permission.
-        if case .elsewhere = record.localHolding(in: place) { return false }
-        return source.canGet(with: foreign(record) == nil ? record.held : HeldTokens())
     }
 }

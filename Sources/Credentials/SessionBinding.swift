@@ -156,3 +156,24 @@ extension SessionRecord {
         document["origin"] = origin.map(JSONValue.string)
     }
 }
+
+/// What a session may do with a record.
+extension Session {
+    /// Why the record does not belong to this session, so that it is neither used nor touched. Nil if it does.
+    func foreign(_ record: SessionRecord) -> String? {
+        guard let binding else { return nil }
+        return record.foreignOrigin(to: binding) ?? record.foreignSource(to: binding)
+    }
+
+    /// The API that the record's token belongs to, if it must not be sent to this one.
+    func foreignOrigin(_ record: SessionRecord) -> String? { binding.flatMap { record.foreignOrigin(to: $0) } }
+
+    /// Whether a token can be obtained with the tokens in the record, which are sent only to the servers that it is
+    /// bound to.
+    func mayRefresh(_ record: SessionRecord) -> Bool {
+        guard let source, binding.flatMap({ record.foreignRefreshOrigin(to: $0) }) == nil else { return false }
+        // Other machines share it, and this session cannot ask them for permission.
+        if case .elsewhere = record.localHolding(in: place) { return false }
+        return source.canGet(with: foreign(record) == nil ? record.held : HeldTokens())
+    }
+}

@@ -173,6 +173,13 @@ public struct SessionFile: Sendable {
 
     // MARK: Names
 
+    /// Whether both are the same file, however the way to it is spelt.
+    func isSame(as other: SessionFile) -> Bool {
+        if path == other.path { return true }
+        guard name == other.name, let place = RealPath.of(directory) else { return false }
+        return place == RealPath.of(other.directory)
+    }
+
     var temporaryPath: String { directory + "/." + name + ".new" }
 
     var directory: String { ParentDirectory.of(path) }

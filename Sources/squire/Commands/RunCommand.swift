@@ -148,9 +148,12 @@ struct RunCommand: ParsableCommand {
         _ logging: Logging
     ) throws -> [ProxyService] {
         var services: [ProxyService] = []
+        let sessions = SessionGroup()
         for (one, logging) in zip(loaded, loggings(logging, for: loaded)) {
             do {
-                services.append(try ProxyService(one, logging: logging, beside: loaded, inherited: inherited))
+                services.append(
+                    try ProxyService(one, logging: logging, beside: loaded, sessions: sessions, inherited: inherited)
+                )
             } catch {
                 for service in services { service.stop() }
                 guard let failure = error as? ExitFailure, loaded.count > 1 else { throw error }

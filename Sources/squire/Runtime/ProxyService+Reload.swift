@@ -145,6 +145,7 @@ extension ProxyService {
             refreshes,
             (generations, numbers),
             sessionChanged,
+            sessions,
             keepsSession: true
         )
         keep(former: former)

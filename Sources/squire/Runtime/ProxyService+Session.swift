@@ -15,6 +15,7 @@ extension ProxyService {
         _ refreshes: RefreshCounts,
         _ tokens: (generations: GenerationBook, numbers: GenerationNumbers),
         _ changed: Guarded<(@Sendable () -> Void)?>,
+        _ group: SessionGroup,
         keepsSession: Bool
     ) throws -> Session {
         let messages = logging.messages
@@ -34,6 +35,7 @@ extension ProxyService {
                 login: loaded.lines.login,
                 sharing: sharing,
                 numbers: tokens.numbers,
+                group: group,
                 emit: { event in
                     refreshes.record(event)
                     tokens.generations.record(event)

@@ -22,6 +22,8 @@ final class ProxyService {
     let generations = GenerationBook()
     /// Continues when a reload opens another session.
     let numbers = GenerationNumbers()
+    /// The sessions of all proxies in this process.
+    let sessions: SessionGroup
     let logging: Logging
     private let proxies: Int
     /// Whether the proxy serves only its own command, and requires no key.
@@ -71,7 +73,7 @@ final class ProxyService {
     /// Binds the listeners and starts.
     ///
     /// `keepsSession: false` keeps the session in memory. `takesNextPort` tries the following ports if one is taken.
-    /// `beside` contains the configurations of all proxies in this process. `isPrivate` admits every connection of this
+    /// `beside` contains the configurations of all proxies in this process, and `sessions` their sessions. `isPrivate` admits every connection of this
     /// user, as the command's, and none of other users. `inherited` replaces the sockets to bind; the service owns them
     /// from now on. `examples` makes command lines for the inspector's page from the proxy's URL.
     init(
@@ -80,12 +82,14 @@ final class ProxyService {
         keepsSession: Bool = true,
         takesNextPort: Bool = false,
         beside all: [LoadedConfiguration] = [],
+        sessions: SessionGroup = SessionGroup(),
         isPrivate: Bool = false,
         inherited: InheritedSockets = InheritedSockets(),
         examples: (_ url: String) -> [String] = { _ in [] }
     ) throws {
         self.loaded = loaded
         self.logging = logging
+        self.sessions = sessions
         proxies = max(1, all.count)
         self.isPrivate = isPrivate
         self.keepsSession = keepsSession
@@ -103,6 +107,7 @@ final class ProxyService {
                 refreshes,
                 (generations, numbers),
                 sessionChanged,
+                sessions,
                 keepsSession: keepsSession
             )
             current = Current(.init(loaded, session, isPrivate: isPrivate, keepsSession: keepsSession))

@@ -496,6 +496,60 @@ class ClientsOwnDoings(Scenario):
         self.assertEqual([r.token for r in upstream.requests], ["opaque-first"])
 
 
+class OneFileOfTwoProxies(Scenario):
+    """Two configurations of one process on one session file: what is done through one counts for the other, too, when the answer is here."""
+
+    def setUp(self):
+        super().setUp()
+        self.number, self.token = 0, jwt(jti="0")
+        self.api = self.upstream(self.respond)
+        configs = [self.config(self.api.url, name=name) for name in ("a.yaml", "b.yaml")]
+        self.save_token(self.token, configs[0])
+        self.squire = Process("run", *(word for config in configs for word in ("--config", config)), env=self.env)
+        self.addCleanup(lambda: self.squire.stop())
+        self.ports = [int(line.rsplit(":", 1)[1]) for line in self.squire.wait_for_lines(2)]
+        self.clients = [http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT) for port in self.ports]
+        for client in self.clients: self.addCleanup(client.close)
+
+    def respond(self, request):
+        if not request.target.endswith("/login"): return reply(200)
+        self.number += 1
+        self.token = jwt(sub=str(self.number), jti=str(self.number))
+        return token_reply(self.token)
+
+    def ask(self, client, method="GET", target="/api/x", body=None):
+        """The status, and the token that the API saw last."""
+        client.request(method, target, body)
+        response = client.getresponse()
+        response.read()
+        return response.status, self.api.requests[-1].token
+
+    def sign(self, client, what):
+        self.assertEqual(self.ask(client, "POST", f"/api/customers/{what}", b"{}")[0], 200)
+
+    def test_signing_in_and_out(self):
+        one, other = self.clients
+        for round in range(20):
+            for client in (one, other):
+                self.sign(client, "login")
+                self.assertEqual([self.ask(c) for c in (other, one)], [(200, self.token)] * 2, round)
+            self.sign(one, "logout")
+            self.assertEqual(self.ask(other)[0], 401, round)
+
+    def test_what_cannot_be_saved(self):
+        one, other = self.clients
+        lock = self.block_saving()
+        self.sign(one, "login")
+        self.assertEqual(self.ask(other), (200, self.token))
+        self.sign(other, "logout")
+        self.assertEqual(self.ask(one)[0], 401)
+        self.sign(other, "login")
+        self.assertEqual(self.ask(one), (200, self.token))
+        lock.rmdir()
+        self.until(lambda: json.loads(self.session_file.read_text()).get("token") == self.token, "not saved")
+        self.assertEqual([self.ask(client) for client in self.clients], [(200, self.token)] * 2)
+
+
 class Load(Scenario):
     def test_a_thousand_requests_during_a_slow_refresh(self):
         old, new = jwt(jti="old"), jwt(jti="new")
