@@ -34,7 +34,9 @@ import TokenSources
     )
     func tokensThatAreNone(_ body: String, _ expected: String?) {
         let recipe = SessionConfiguration.Refresh(method: "POST", path: "/", token: "/t")
-        let problem = TokenFinder(recipe).problem(in: Array(body.utf8))
+        var problem: String?
+        let finding = TokenFinder(recipe).look(in: Array(body.utf8), date: nil, wall: 0)
+        if case .unusable(let reason, _) = finding { problem = reason }
         #expect(problem?.hasPrefix(expected ?? "?") ?? (expected == nil))
         #expect(problem?.contains("two words") != true)
     }

@@ -45,7 +45,7 @@ extension ExchangeRunner {
     func settleCutResponse() {
         switch exchange.state {
         case .collecting(.signIn, _):
-            guard let tokens = decodedBody.flatMap(tokens) else { return }
+            guard case .tokens(let tokens)? = decodedBody.map(finding) else { return }
             proxy.session.adopt(tokens, .signIn, keepsUnsaved: true) { _ in }
         case .collecting(.signOut, _):
             guard let principal = exchange.principal else { return }

@@ -155,10 +155,11 @@ extension ExchangeRunner {
     /// A sign-in succeeded: its token becomes the session's, and is saved before the client gets the response.
     func learnToken() {
         let now = MonotonicClock.now()
-        let body = decodedBody
-        guard let tokens = body.flatMap(tokens) else {
-            let problem = body.flatMap(TokenFinder(proxy.configuration.session.refresh).problem)
-            return relayCollected(proxyStatus: problem.map(Problem.proxyStatus(unusable:)) ?? Self.noToken)
+        let tokens: TokenSet
+        switch decodedBody.map(finding) {
+        case .tokens(let found)?: tokens = found
+        case .unusable(let reason, _)?: return relayCollected(proxyStatus: Problem.proxyStatus(unusable: reason))
+        case .absent?, nil: return relayCollected(proxyStatus: Self.noToken)
         }
         let ticket = waitForSession(now: now)
         let waiting = resources.waiting
@@ -173,13 +174,15 @@ extension ExchangeRunner {
         }
     }
 
-    /// The tokens in the body of a sign-in; nil if there are none.
-    func tokens(in body: [UInt8]) -> TokenSet? {
-        let finder = TokenFinder(proxy.configuration.session.refresh)
-        guard let tokens = finder.find(in: body, date: heldText(.date).first, wall: proxy.clock.wall()),
-            tokens.accessToken.isJWT || !proxy.configuration.session.tokensAreJWTs
-        else { return nil }
-        return tokens
+    /// What the body of the response to a sign-in holds.
+    func finding(in body: [UInt8]) -> TokenFinder.Finding {
+        let session = proxy.configuration.session
+        return TokenFinder(session.refresh).look(
+            in: body,
+            date: heldText(.date).first,
+            wall: proxy.clock.wall(),
+            onlyJWTs: session.tokensAreJWTs
+        )
     }
 
     /// Tells the client's person why the session is as it was (RFC 9209 section 2.1.4).

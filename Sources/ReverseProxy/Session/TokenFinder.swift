@@ -33,30 +33,33 @@ public struct TokenFinder: Sendable {
         expiresAt = recipe?.expiresAt
     }
 
-    /// Finds the tokens, leniently: they may be the only valid ones. `wall` is the current time, in seconds since 1970,
-    /// and `date` the response's Date field.
-    public func find(in body: [UInt8], date: String?, wall: Int) -> TokenSet? {
-        guard let json = JSONValue(lenient: body), case .tokens(let tokens) = look(in: json, date: date, wall: wall)
-        else { return nil }
-        return tokens
-    }
-
-    /// Why there is one and it cannot be used, or nil: there is none.
-    func problem(in body: [UInt8]) -> String? {
-        guard let json = JSONValue(lenient: body), case .unusable(let reason, _) = look(in: json, date: nil, wall: 0)
-        else { return nil }
-        return reason
-    }
-
-    enum Finding {
+    /// What a response holds.
+    public enum Finding: Sendable {
         case tokens(TokenSet)
         /// No token is there; possibly a refresh token alone.
         case absent(reason: String, UnusableTokens)
-        /// One is there that is no token; possibly a refresh token beside it.
+        /// One is there that is no token, or not of the required form; possibly a refresh token beside it.
         case unusable(reason: String, UnusableTokens)
     }
 
-    /// The same, with the reason if there are none.
+    /// Finds the tokens, leniently: they may be the only valid ones. `wall` is the current time, in seconds since 1970,
+    /// and `date` the response's Date field.
+    public func find(in body: [UInt8], date: String?, wall: Int) -> TokenSet? {
+        guard case .tokens(let tokens) = look(in: body, date: date, wall: wall) else { return nil }
+        return tokens
+    }
+
+    /// The same, with the reason if there are none. With `onlyJWTs`, no other token can be used.
+    public func look(in body: [UInt8], date: String?, wall: Int, onlyJWTs: Bool = false) -> Finding {
+        guard let json = JSONValue(lenient: body) else {
+            return .absent(reason: "the answer is not JSON", UnusableTokens())
+        }
+        let finding = look(in: json, date: date, wall: wall)
+        guard onlyJWTs, case .tokens(let tokens) = finding, !tokens.accessToken.isJWT else { return finding }
+        return .unusable(reason: "the token is no JSON Web Token (session.tokens)", UnusableTokens(tokens))
+    }
+
+    /// The same in a body that was parsed.
     func look(in json: JSONValue, date: String?, wall: Int) -> Finding {
         var rest = UnusableTokens()
         if let place = refreshToken {

@@ -197,10 +197,15 @@ struct LoginCommand: ParsableCommand {
         defer { SignalHold.end() }
         // Others may fill the disk while the API answers.
         let room = access.file.reserveRoom()
-        let tokens = try dialogue.run(former)
+        let outcome = try dialogue.run(former)
         _ = consume room
         // The person was asked and agreed.
-        try adopt(tokens, .signIn, access, method, agreed: Output.isAtTerminal ? former.lineage : nil)
+        let agreed = Output.isAtTerminal ? former.lineage : nil
+        guard case .obtained(let tokens, _) = outcome else {
+            let redemption = redemption(access, method, agreed: agreed)
+            throw redemption.failure(try redemption.redeem(.signIn, given: outcome), of: .signIn)
+        }
+        try adopt(tokens, .signIn, access, method, agreed: agreed)
     }
 
     /// `agreed` identifies the session that a person agreed to replace.
@@ -238,7 +243,11 @@ struct LoginCommand: ParsableCommand {
             }
             agreed = former.lineage
         }
-        return TokenRedemption(
+        return redemption(access, method, agreed: agreed)
+    }
+
+    private func redemption(_ access: SessionAccess, _ method: LoginMethod, agreed: String?) -> TokenRedemption {
+        TokenRedemption(
             access: access,
             replaceable: replace ? .any : .ofThisCustomer(agreed: agreed),
             line: again(access.loaded, method, replacing: replace),

@@ -21,6 +21,8 @@ struct SignIn {
 
     enum Outcome {
         case signedIn(TokenSet)
+        /// The API has signed the customer in, and no access token came that can be used, but a refresh token that can.
+        case useless(reason: String, UnusableTokens)
         /// The address or the secret is wrong, or the API expects another form.
         case refused(status: Int, request: String)
     }
@@ -62,16 +64,32 @@ struct SignIn {
             return .refused(status: response.status, request: "POST \(path) with \(names)")
         }
         let finder = TokenFinder(configuration.session.refresh)
-        guard let tokens = finder.find(in: response.body, date: response["Date"], wall: SystemClock().wall()),
-            tokens.accessToken.isJWT || !configuration.session.tokensAreJWTs
-        else {
+        let finding = finder.look(
+            in: response.body,
+            date: response["Date"],
+            wall: SystemClock().wall(),
+            onlyJWTs: configuration.session.tokensAreJWTs
+        )
+        switch finding {
+        case .tokens(let tokens): return .signedIn(tokens)
+        case .absent(let reason, let tokens) where canSpend(tokens),
+            .unusable(let reason, let tokens) where canSpend(tokens):
+            return .useless(reason: reason, tokens)
+        case .unusable(let reason, _):
+            throw ExitFailure.malformed("squire: nobody is logged in, although the API signs in: \(reason)")
+        case .absent:
             throw ExitFailure.malformed(
                 "squire: the API's answer to the sign-in holds no token at "
                     + (configuration.session.refresh.map { "\($0.token) (session.refresh.token)" }
                         ?? "any of \(finder.places.joined(separator: ", ")): session.refresh.token says where")
             )
         }
-        return .signedIn(tokens)
+    }
+
+    /// Whether the refresh token alone brings the next token.
+    private func canSpend(_ tokens: UnusableTokens) -> Bool {
+        guard let token = tokens.refreshToken else { return false }
+        return RecipeSource(configuration)?.canGet(with: HeldTokens(refreshToken: token)) ?? false
     }
 
     /// Client-error statuses that are not a verdict on the customer.

@@ -26,7 +26,8 @@ struct SignInDialogue {
         return parts.count == 2 && parts.allSatisfy { !$0.isEmpty && !$0.contains(where: \.isWhitespace) }
     }
 
-    func run(_ former: FormerSession) throws -> TokenSet {
+    /// Returns `.obtained` or, if only a refresh token can be used, `.misconfigured`.
+    func run(_ former: FormerSession) throws -> TokenOutcome {
         let email = try address()
         if Output.isAtTerminal, !replaces, former.isLiving {
             guard Output.confirm("This replaces \(former.description). Go on?") else {
@@ -43,7 +44,8 @@ struct SignInDialogue {
             switch try signIn.signIn(email, secret) {
             case .signedIn(let tokens):
                 try refuseOther(tokens, former, secret)
-                return tokens
+                return .obtained(tokens)
+            case .useless(let reason, let tokens): return .misconfigured(reason: reason, tokens: tokens)
             case .refused(let refusal, let what): (status, request) = (refusal, what)
             }
             SignalHold.end()

@@ -19,12 +19,15 @@ struct TokenRedemption {
     enum Grant {
         case code
         case deviceCode
+        /// A code or a password, at the API.
+        case signIn
         case refreshToken(Token)
 
         /// The end of a message about tokens that were not kept.
         fileprivate var fate: String {
             switch self {
             case .code, .deviceCode: "The code is spent."
+            case .signIn: "A code is spent."
             case .refreshToken: "The refresh token is spent."
             }
         }

@@ -197,6 +197,34 @@ class SignIns(Scenario):
                       self.command("login", "--config", process.config, code=64).stderr)
         self.assertRegex(self.command("check", "--config", process.config).stdout, r"warn\s+sign-in")
 
+    def test_a_refresh_token_beside_an_unusable_token_is_kept(self):
+        """The code is spent, and the refresh token is all that came of it."""
+        recipe = '  refresh: {method: POST, path: /r, body: "t={refresh-token}", token: /token, refresh-token: /refresh}\n'
+        answers = {"/login": {}, "/r": {"token": "good", "refresh": "r2"}}
+        upstream = self.upstream(lambda r: reply(200, json.dumps(answers.get(r.target, {})).encode(), "Content-Type: application/json"))
+        config = self.config(upstream.url, session=recipe + "  sign-in: [POST /login]\n", profile="")
+        log_in = ("login", "--config", config, "--email", "a@b.example", "--code", "1234")
+        for number, (token, reason) in enumerate((({"token": "two words"}, "the token at /token cannot be used: character 4"),
+                                                  ({}, "the answer holds no new token at /token"))):
+            answers["/login"] = {**token, "refresh": f"kept-{number}"}
+            error = self.command(*log_in, code=78).stderr
+            self.assertIn(reason, error)
+            self.assertIn(f"The refresh token is kept in {self.session_file}", error)
+            self.assertEqual("Replaced" in error, number > 0, error)
+            saved = json.loads(self.session_file.read_text())
+            self.assertEqual((saved["refresh_token"], saved.get("token")), (f"kept-{number}", None))
+            self.assertEqual(self.command("token", "--config", config).stdout.strip(), "good")
+            self.assertEqual(upstream.requests[-1].payload.decode(), f"t=kept-{number}")
+        # Without one, or with one that brings nothing by itself, the session is as it was.
+        before = self.session_file.read_text()
+        answers["/login"] = {"token": "two words"}
+        self.assertIn("the token at /token cannot be used", self.command(*log_in, code=65).stderr)
+        answers["/login"] = {"token": "two words", "refresh": "r9"}
+        pair = recipe.replace("t={refresh-token}", "a={token}&t={refresh-token}")
+        self.config(upstream.url, session=pair + "  sign-in: [POST /login]\n", profile="")
+        self.assertIn("the token at /token cannot be used", self.command(*log_in, code=65).stderr)
+        self.assertEqual(self.session_file.read_text(), before)
+
 
 if __name__ == "__main__":
     main()
