@@ -1,3 +1,5 @@
+import Threads
+
 /// Forgetting the tokens that a logout ends.
 extension Session {
     /// Forgets the token; the file keeps everything else. With `principal`, only what descends from its login: a later
@@ -8,22 +10,42 @@ extension Session {
         keepsUnsaved: Bool = true,
         completion: @escaping ChangeCompletion
     ) {
+        change(completion) { [self] in forget(principal, keepsUnsaved: keepsUnsaved).result }
+    }
+
+    /// The API has ended the session of `principal`: forgets what descends from its login. After `completion`, the
+    /// source ends it at the issuer, too: whoever else has a refresh token could go on with it.
+    public func signOut(_ principal: Principal, completion: @escaping ChangeCompletion) {
         change(completion) { [self] in
-            var isForgotten = false
-            let change = Change(
-                keepsUnsaved: keepsUnsaved,
-                make: { record, _ in
-                    isForgotten = false
-                    if let principal, record.principal?.isOfSameLogin(as: principal) == false { return .leave }
-                    record.forgetToken()
-                    isForgotten = true
-                    return .replace(keeping: nil)
+            let (result, forgotten) = forget(principal, keepsUnsaved: true)
+            if let source, let forgotten {
+                _ = thread.execute { [self] in
+                    if let reason = source.end(forgotten) { emit(.livesOn(reason: reason)) }
                 }
-            )
-            let result = replace(.logout, change)
-            if case .success = result, isForgotten { emit(.loggedOut) }
+            }
             return result
         }
+    }
+
+    /// On the session's thread. Returns the forgotten tokens, too; nil if nothing was forgotten.
+    private func forget(
+        _ principal: Principal?,
+        keepsUnsaved: Bool
+    ) -> (result: Result<Void, SessionFileError>, forgotten: HeldTokens?) {
+        var forgotten: HeldTokens?
+        let change = Change(
+            keepsUnsaved: keepsUnsaved,
+            make: { record, _ in
+                forgotten = nil
+                if let principal, record.principal?.isOfSameLogin(as: principal) == false { return .leave }
+                forgotten = record.held
+                record.forgetToken()
+                return .replace(keeping: nil)
+            }
+        )
+        let result = replace(.logout, change)
+        if case .success = result, forgotten != nil { emit(.loggedOut) }
+        return (result, forgotten)
     }
 
     /// Calls `end`, which ends the held tokens at their issuer, and forgets them if that succeeded. The file is locked

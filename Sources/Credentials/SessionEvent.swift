@@ -17,6 +17,8 @@ public enum SessionEvent: Sendable {
     /// A login was not adopted: the file contains the session of another API.
     case loginIgnored(reason: String)
     case loggedOut
+    /// The API has ended the session, and it is forgotten here, but its issuer was not made to end all of its tokens.
+    case livesOn(reason: String)
     /// The token is in use but not on disk, or the session has ended and is still on disk; saving is retried.
     case notSaved(reason: String, hasEnded: Bool)
     /// The upstream rejects the token itself, and refuses its refresh: requests get "login needed" from now on.

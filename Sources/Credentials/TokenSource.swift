@@ -45,6 +45,10 @@ public protocol TokenSource: Sendable {
     func canGet(with held: HeldTokens) -> Bool
     /// Gets a token. Blocking; called on one thread at a time.
     func get(_ held: HeldTokens) -> TokenOutcome
+    /// Ends tokens of a session that the API has ended, at an issuer that does not know of that. Returns why some of
+    /// them live on, as a clause; nil if none does, or the API's own sign-out ends them all. Blocking; called on one
+    /// thread at a time.
+    func end(_ held: HeldTokens) -> String?
     /// The response in which the issuer would have brought these tokens: for a caller that asked for a refresh by name,
     /// while somebody else made it.
     func response(bringing token: Token, _ refreshToken: Token?) -> RefreshResponse
@@ -59,6 +63,8 @@ extension TokenSource {
     public var startsAlone: Bool { !spends }
     public var grant: String? { nil }
     public var clockSkew: Int? { nil }
+
+    public func end(_ held: HeldTokens) -> String? { nil }
 
     public func canGet(with held: HeldTokens) -> Bool { startsAlone || held.spent != nil }
 

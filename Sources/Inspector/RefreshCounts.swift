@@ -20,7 +20,7 @@ public final class RefreshCounts: Sendable {
         case .refreshFailed(let report, _, let failure):
             key = Key(cause: report.cause.rawValue, outcome: failure.needsLogin ? "refused" : "failed")
         case .adopted, .recovered, .loggedIn, .replaced, .loginIgnored, .loggedOut, .notSaved, .saved, .died, .denied,
-            .revived, .keptBeforeShared, .waitsForFile, .fileUnreadable:
+            .revived, .keptBeforeShared, .waitsForFile, .fileUnreadable, .livesOn:
             return
         }
         counts.with { $0[key, default: 0] += 1 }

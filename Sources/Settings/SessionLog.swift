@@ -62,6 +62,13 @@ public enum SessionLog {
             )
         case .loggedOut:
             LogMessage(.notice, event: "logout", "logged out")
+        case .livesOn(let reason):
+            LogMessage(
+                .warning,
+                event: "logout",
+                "the session is forgotten here, but lives on at its source: \(reason)",
+                [("outcome", .text("lives_on")), ("reason", .text(reason))]
+            )
         case .died(let advice):
             LogMessage(
                 .error,

@@ -242,7 +242,7 @@ extension GenerationBook.History {
         case .notSaved(let reason, _): add(.notSaved, reason, now: now, limit: limit)
         case .saved: add(.saved, nil, now: now, limit: limit)
         case .unchanged, .recovered, .replaced, .loginIgnored, .revived, .keptBeforeShared, .waitsForFile,
-            .fileUnreadable:
+            .fileUnreadable, .livesOn:
             break
         }
         return []

@@ -49,7 +49,7 @@ extension ExchangeRunner {
             proxy.session.adopt(tokens, .signIn, keepsUnsaved: true) { _ in }
         case .collecting(.signOut, _):
             guard let principal = exchange.principal else { return }
-            proxy.session.forget(principal) { _ in }
+            proxy.session.signOut(principal) { _ in }
         default: return
         }
     }

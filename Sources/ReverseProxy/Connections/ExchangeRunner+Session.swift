@@ -200,7 +200,7 @@ extension ExchangeRunner {
         guard let principal = exchange.principal else { return relayCollected() }
         let ticket = waitForSession(now: MonotonicClock.now())
         let waiting = resources.waiting
-        proxy.session.forget(principal) { _ in
+        proxy.session.signOut(principal) { _ in
             waiting.resume(ticket) { $0.sessionChanged(nil) }
         }
     }

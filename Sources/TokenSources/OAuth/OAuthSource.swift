@@ -39,6 +39,14 @@ public final class OAuthSource: TokenSource {
         }
     }
 
+    public func end(_ held: HeldTokens) -> String? {
+        switch endpoint.revoke(held) {
+        // The API has ended the access token.
+        case .ended, .endedPartly: nil
+        case let outcome: outcome.reason
+        }
+    }
+
     /// RFC 6749 section 6. Tried only once, because a failed request may have spent the refresh token.
     private func refresh(_ held: HeldTokens) -> TokenOutcome {
         guard let refreshToken = held.refreshToken else {

@@ -2,10 +2,12 @@ public import Credentials
 import Support
 import Upstream
 
-/// The result of revoking a token at its issuer.
+/// The result of revoking a token, or all of a session's, at its issuer.
 public enum RevocationOutcome: Equatable, Sendable {
     /// The token is revoked, or was not valid.
     case ended
+    /// The session cannot continue, but its access token may live until it expires.
+    case endedPartly(String)
     /// The server offers no revocation: the token is valid until its end.
     case noWay
     /// It failed for now; `retryAfter` is what the server asked for, in seconds.
@@ -16,7 +18,37 @@ public enum RevocationOutcome: Equatable, Sendable {
     case refused(String)
 }
 
+extension RevocationOutcome {
+    /// Why the token lives on, as a clause.
+    public var reason: String {
+        switch self {
+        case .ended: "it has ended"
+        case .noWay: "the authorization server has no way to end tokens"
+        case .unavailable(let reason, let seconds): reason + (seconds.map { ", and asks for \($0) s" } ?? "")
+        case .endedPartly(let reason), .unreachable(let reason), .refused(let reason): reason
+        }
+    }
+}
+
 extension TokenEndpoint {
+    /// Revokes the refresh token first: at most servers that also ends its access tokens, and the session cannot continue
+    /// without it. Blocking.
+    public func revoke(_ held: HeldTokens) -> RevocationOutcome {
+        var hasEnded = false
+        if let token = held.refreshToken {
+            switch revoke(token, .refreshToken) {
+            case .ended: hasEnded = true
+            case .noWay: break
+            case let outcome: return outcome
+            }
+        }
+        switch held.accessToken.map({ revoke($0, .accessToken) }) ?? .noWay {
+        case .ended: return .ended
+        case .noWay: return hasEnded ? .ended : .noWay
+        case let outcome: return hasEnded ? .endedPartly(outcome.reason) : outcome
+        }
+    }
+
     /// Which of a session's tokens is revoked (RFC 7009 section 2.1).
     public enum TokenKind: String, Sendable {
         case accessToken = "access_token"

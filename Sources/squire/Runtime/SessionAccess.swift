@@ -90,7 +90,7 @@ struct SessionAccess {
         case .waitsForFile(let path, let since, let limit): tellWait(path, since, limit)
         case .refreshed, .unchanged, .adopted, .recovered, .loggedIn, .loginIgnored, .loggedOut, .saved,
             .died, .denied, .revived, .keptBeforeShared,
-            .fileUnreadable:
+            .fileUnreadable, .livesOn:
             break
         }
     }

@@ -72,35 +72,15 @@ struct SignOut {
 
     // MARK: RFC 7009
 
-    /// Revokes the refresh token first: at most servers that also ends its access tokens, and the session cannot
-    /// continue without it.
     private func revoke(_ held: HeldTokens, at endpoint: TokenEndpoint) -> Outcome {
-        var hasEnded = false
-        if let token = held.refreshToken {
-            switch endpoint.revoke(token, .refreshToken) {
-            case .ended: hasEnded = true
-            case .noWay: break
-            case let outcome: return Self.failure(outcome)
-            }
-        }
-        guard let token = held.accessToken else { return hasEnded ? .ended : .noWay }
-        switch endpoint.revoke(token, .accessToken) {
-        case .ended: return .ended
-        case .noWay: return hasEnded ? .ended : .noWay
-        case let outcome:
-            guard hasEnded, case .failed(let failure) = Self.failure(outcome) else { return Self.failure(outcome) }
-            return .endedPartly(reason: failure.reason)
-        }
-    }
-
-    private static func failure(_ outcome: RevocationOutcome) -> Outcome {
-        switch outcome {
+        let outcome = endpoint.revoke(held)
+        return switch outcome {
         case .ended: .ended
+        case .endedPartly(let reason): .endedPartly(reason: reason)
         case .noWay: .noWay
-        case .unavailable(let reason, let seconds):
-            .failed(.later(reason: reason + (seconds.map { ", and asks for \($0) s" } ?? "")))
-        case .unreachable(let reason): .failed(.unreachable(reason: reason))
-        case .refused(let reason): .failed(.refused(reason: reason))
+        case .unavailable: .failed(.later(reason: outcome.reason))
+        case .unreachable: .failed(.unreachable(reason: outcome.reason))
+        case .refused: .failed(.refused(reason: outcome.reason))
         }
     }
 

@@ -43,6 +43,8 @@ enum SignalHold {
 
         func canGet(with held: HeldTokens) -> Bool { source.canGet(with: held) }
 
+        func end(_ held: HeldTokens) -> String? { source.end(held) }
+
         func response(bringing token: Token, _ refreshToken: Token?) -> RefreshResponse {
             source.response(bringing: token, refreshToken)
         }

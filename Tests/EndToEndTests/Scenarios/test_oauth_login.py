@@ -516,6 +516,47 @@ class OAuthLogin(Scenario):
         self.command("logout", "--config", config)
         self.assertEqual(len(self.revoked()), 2)
 
+    def signed_out(self, endpoints=("authorization", "token", "revocation")):
+        """A client signs out at the API, through the proxy. Returns Squire."""
+        config = self.oauth(session="  sign-out: [POST /logout]\n", upstream=self.upstream().url, endpoints=endpoints)
+        self.command("login", "--config", config, "--refresh-token", "-", "--replace", input="given\n")
+        squire = self.run_squire(config)
+        self.assertEqual(self.fetch(squire, "POST", "/logout", b"").status, 200)
+        self.assertEqual(self.fetch(squire).status, 401)
+        return squire
+
+    def test_a_sign_out_at_the_api_revokes_too(self):
+        """The API knows nothing of the refresh token, with which whoever has a copy could go on."""
+        squire = self.signed_out()
+        self.until(lambda: len(self.server.requests("/revoke")) == 2, squire.text())
+        self.assertEqual(self.revoked(), [("r1", "refresh_token"), (ALICE, "access_token")])
+        squire.stop()
+        self.assertNotIn("lives on", squire.text())
+
+    def test_a_sign_out_at_the_api_of_what_cannot_be_revoked(self):
+        self.server.revoke = [reply(503)]
+        self.signed_out().wait_for_text("lives on at its source: revocation: status 503")
+        self.signed_out(endpoints=("authorization", "token")).wait_for_text("lives on at its source: the authorization server has no way to end tokens")
+
+    def is_closed(self, port):
+        with socket.socket() as one: return one.connect_ex(("127.0.0.1", port)) != 0
+
+    def test_a_stop_waits_for_the_revocation(self):
+        entered, proceed = threading.Event(), threading.Event()
+        self.addCleanup(proceed.set)
+        def slow(_):
+            entered.set()
+            proceed.wait(LIMIT)
+            return reply(200)
+        self.server.revoke = [slow]
+        squire = self.signed_out()
+        self.assertTrue(entered.wait(LIMIT))
+        squire.process.send_signal(signal.SIGTERM)
+        self.until(lambda: self.is_closed(squire.port), "it goes on listening")
+        proceed.set()
+        self.assertEqual(squire.stop(), 0)
+        self.assertEqual(len(self.revoked()), 2)
+
     def test_logout_that_fails(self):
         config = self.logged_in()
         self.server.revoke = [reply(503)]
