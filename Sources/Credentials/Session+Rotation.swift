@@ -168,7 +168,7 @@ extension Session {
         // A record that could not be saved is newer than the file.
         guard current.persistence.unsaved == nil, let loaded = try file.load(now: clock.now.wall) else { return nil }
         let isForeign = foreign(loaded.record) != nil
-        if !isForeign { rotation.base = loaded.record }
+        if !isForeign { rotation.base = judged(loaded.record) }
         if !isForeign, let pause = othersPause(loaded, before: current) { return pause }
         // If machines share the session, their knowledge counts, not this file's.
         if sharing != nil { rotation.base.isRefreshDenied = false }

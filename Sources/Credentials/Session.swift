@@ -360,7 +360,7 @@ public final class Session: Sendable {
         let before = snapshot.machine
         let token = isForeign ? nil : record.token
         let isAnother = token != before.credential?.token
-        var known = record
+        var known = judged(record)
         // The other machines may have found a way meanwhile: they are asked.
         if sharing != nil, hand == .opening, !onlyLooks {
             known.isRefreshDenied = false

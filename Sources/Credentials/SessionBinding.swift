@@ -165,6 +165,14 @@ extension Session {
         return record.foreignOrigin(to: binding) ?? record.foreignSource(to: binding)
     }
 
+    /// The record without what another configuration has forbidden, and this one allows.
+    func judged(_ record: SessionRecord) -> SessionRecord {
+        guard sharing == nil, record.isOnlyForbidden, snapshot.machine.policy.retriesLost else { return record }
+        var judged = record
+        judged.isRefreshDenied = false
+        return judged
+    }
+
     /// The API that the record's token belongs to, if it must not be sent to this one.
     func foreignOrigin(_ record: SessionRecord) -> String? { binding.flatMap { record.foreignOrigin(to: $0) } }
 

@@ -118,6 +118,9 @@ public struct SessionRecord: Sendable, Equatable {
         get { isOfSpent && document["refused"]?.bool ?? false }
         set { document["refused"] = newValue ? .bool(true) : nil }
     }
+    /// The issuer has refused nothing: an answer was lost, and `session.retry-lost: never` forbade whoever asked for it to
+    /// send the held tokens once more. A session without that rule may.
+    var isOnlyForbidden: Bool { isRefreshDenied && unanswered != nil && lastRefresh?.outcome == .lost }
     /// The upstream's rejection of this token, if no acceptance is known since.
     public var rejected: Rejected? {
         get {

@@ -33,11 +33,14 @@ struct TokenRedemption {
         }
     }
 
+    private var mayRetry: Bool { access.loaded.configuration.session.retriesLost }
+
     /// Calls `ask` once to redeem it. Returns the outcome: its tokens are saved, or its refresh token if only that can
     /// be used. Throws if they came and were not kept.
     func redeem(_ grant: Grant, _ ask: @escaping @Sendable () -> TokenOutcome) throws -> TokenOutcome {
         let obtained = Guarded<TokenOutcome?>(nil)
-        let given: Token? = if case .refreshToken(let token) = grant { token } else { nil }
+        // It is spent once more later, unless that is forbidden.
+        let given: Token? = if mayRetry, case .refreshToken(let token) = grant { token } else { nil }
         let spend: @Sendable () -> Session.Gain = {
             SignalHold.begin()
             let outcome = ask()
@@ -144,6 +147,13 @@ struct TokenRedemption {
         case .lost(let reason, _, _):
             guard case .refreshToken = grant else {
                 return .tryLater(nobody + "\(reason). \(grant.fate) To try again: \(line)")
+            }
+            guard mayRetry else {
+                return .tryLater(
+                    nobody + "the answer was lost: \(reason). The refresh token may be spent, and session.retry-lost: "
+                        + "never forbids to send it once more by itself. The session is as it was. To try again all the "
+                        + "same: \(line)"
+                )
             }
             return .tryLater(
                 "squire: the answer was lost: \(reason). The refresh token is kept in \(access.file.path), and is tried "

@@ -387,6 +387,17 @@ class OAuthLogin(Scenario):
         self.command("token", "--config", config)
         self.assertIsNotNone(status()["signed_in_at"])
 
+    def test_refresh_token_whose_answer_is_lost_and_that_is_never_sent_again(self):
+        """It would not be tried again: a living session does not give way to it."""
+        config = self.oauth(session="  retry-lost: never\n")
+        self.command("login", "--config", config, "--refresh-token", "-", input="first\n")
+        before = self.session_file.read_text()
+        self.server.token[:0] = [lambda _: None]
+        error = self.command("login", "--config", config, "--refresh-token", "-", input="given\n", code=75).stderr
+        self.assertIn("The session is as it was", error)
+        self.assertEqual(self.session_file.read_text(), before)
+        self.assertEqual(self.command("token", "--config", config).stdout.strip(), ALICE)
+
     def test_refresh_token_beside_an_unusable_token_is_kept(self):
         """What it was had for is spent, whatever that was."""
         config = self.oauth(endpoints=("authorization", "token", "device", "revocation"))

@@ -82,6 +82,31 @@ class LostReplies(Scenario):
         squire.stop()
         self.assertIn("was lost", squire.text())
 
+    def test_what_never_forbade_is_tried_by_whom_may(self):
+        """The API has refused nothing: a reload, a restart or another configuration without that rule sends the token once more."""
+        for name in ("reload", "restart", "command"):
+            with self.subTest(name):
+                old = jwt(jti=name)
+                api = Rotating(old, grace=True)
+                api.faults.append(self.FAULTS["nothing"])
+                squire, upstream = self.proxied(token=old, session="  retry-lost: never\n")
+                upstream.respond = lambda r: reply(401) if r.target != REFRESH and r.token == old else api(r)
+                refreshes = lambda: len([r for r in upstream.requests if r.target == REFRESH])
+                self.assertEqual([self.fetch(squire).status for _ in range(2)], [401, 401])
+                self.assertIn("retry-lost: never forbids", self.command("status", "--config", squire.config, code=77).stdout)
+                self.assertEqual(refreshes(), 1)
+                self.config(upstream.url, session="  retry-lost: once\n")
+                if name == "reload":
+                    squire.process.send_signal(signal.SIGHUP)
+                    squire.wait_for_text("configuration re-read")
+                elif name == "restart":
+                    squire.stop()
+                    squire = self.run_squire(squire.config)
+                else: self.command("token", "--config", squire.config, "--min-ttl", "30m")
+                self.assertEqual(self.fetch(squire).status, 200)
+                self.assertEqual(refreshes(), 2)
+                squire.stop()
+
     def test_an_old_token_goes_on_being_used_while_it_works(self):
         """A refresh ahead of expiry was refused: the token still has a while."""
         old = jwt(life=6, jti="old")
