@@ -26,7 +26,7 @@ extension LoadedConfiguration {
         "session.oauth.device-endpoint": "session.oauth.device-authorization-endpoint",
         "session.oauth.redirect-u-r-i": "session.oauth.redirect-uri",
         "session.oauth.request-form": "session.oauth.request", "session.oauth.certificate": "session.oauth.tls",
-        "session.tokens-are-j-w-ts": "session.tokens",
+        "session.tokens-are-j-w-ts": "session.tokens", "session.retries-lost": "session.retry-lost",
     ]
 
     private static func compare(_ new: Any, _ old: Any, _ key: String, into keys: inout Set<String>) {
@@ -45,18 +45,25 @@ extension LoadedConfiguration {
             }
         case (let new?, let old?) where isSection(new):
             for (left, right) in zip(Mirror(reflecting: new).children, Mirror(reflecting: old).children) {
-                let name = spelling(left.label ?? "")
                 // The resulting file was compared already.
-                let path = key.isEmpty ? name : "\(key).\(name)"
+                let path = path(of: left.label ?? "", in: key)
                 if path != "session.file" { compare(left.value, right.value, path, into: &keys) }
             }
         default:
-            if !areEqual(new, old) { keys.insert(names[key] ?? key) }
+            if !areEqual(new, old) { keys.insert(name(of: key)) }
         }
     }
 
+    /// The path of a property of the section at `key`, spelt as in the file.
+    static func path(of label: String, in key: String) -> String {
+        key.isEmpty ? spelling(label) : "\(key).\(spelling(label))"
+    }
+
+    /// The name in the file for what is at that path in the code.
+    static func name(of path: String) -> String { names[path] ?? path }
+
     /// The key that describes a source.
-    private static func key(of source: SessionConfiguration.Source) -> String {
+    static func key(of source: SessionConfiguration.Source) -> String {
         switch source {
         case .given, .unused: "source"
         case .recipe: "refresh"
@@ -75,7 +82,7 @@ extension LoadedConfiguration {
     }
 
     /// Whether the value has keys of its own in the file.
-    private static func isSection(_ value: Any) -> Bool {
+    static func isSection(_ value: Any) -> Bool {
         switch value {
         case is ProxyConfiguration, is SessionConfiguration, is SessionConfiguration.Refresh, is OAuthConfiguration,
             is ExecConfiguration, is TokenFileConfiguration, is TLSConfiguration, is AccessConfiguration, is Limits,

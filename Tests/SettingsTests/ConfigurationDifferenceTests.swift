@@ -1,7 +1,8 @@
 import EventIO
 import ReverseProxy
-import Settings
 import Testing
+
+@testable import Settings
 
 @Suite struct ConfigurationDifferenceTests {
     private static let base = """
@@ -38,6 +39,32 @@ import Testing
     ])
     func keyIsNamedAsInTheFile(_ addition: String, _ expected: [String]) throws {
         #expect(try Self.keys(Self.base + addition) == expected)
+    }
+
+    /// Whatever a reload names can be looked up: no property of a section is called differently in the file.
+    @Test(arguments: [
+        "refresh: {path: /r, token: /t}", "retry-lost: never", "token-file: /t", "exec: {command: [/bin/true]}",
+        "oauth: {client-id: c, token-endpoint: https://a.test/t, authorization-endpoint: https://a.test/a}",
+    ])
+    func everyNameIsAKey(_ session: String) throws {
+        let loaded = try Self.load("upstream: https://api.example.com\nsession: {\(session)}\n")
+        let known = Set(try ConfigurationReference().entries.map(\.name))
+        // Where the file lies, which it does not say itself.
+        let other = ["session.exec.directory"]
+        let unknown = Self.names(in: loaded.configuration, "").filter { !known.contains($0) && !other.contains($0) }
+        #expect(unknown == [])
+    }
+
+    private static func names(in value: Any, _ path: String) -> [String] {
+        let children = Mirror(reflecting: value).children
+        if let source = value as? SessionConfiguration.Source {
+            let path = path.replacing("source", with: LoadedConfiguration.key(of: source))
+            return children.first.map { names(in: $0.value, path) } ?? []
+        }
+        if LoadedConfiguration.isSection(value) {
+            return children.flatMap { names(in: $0.value, LoadedConfiguration.path(of: $0.label ?? "", in: path)) }
+        }
+        return [LoadedConfiguration.name(of: path)]
     }
 
     @Test func headersAreNamedOneByOne() throws {
