@@ -30,7 +30,7 @@ extension Session {
         switch news {
         case nil: return
         case .successor(let reason)?: reportUnsaved(reason)
-        case .event(let event)?: emit(event)
+        case .event(let event)?: emitNews(event)
         }
         if now.machine.generation != before.machine.generation { resumeWaiters() }
     }

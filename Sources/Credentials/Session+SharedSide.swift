@@ -107,7 +107,7 @@ extension Session: SharedSide {
         }
         guard isOurs else { return }
         mark(identity, in: held) { $0.deny(refusal) }
-        emit(.denied(advice: status.advice))
+        emitNews(.denied(advice: status.advice))
     }
 
     private func allow(_ identity: SharedIdentity, in held: HeldFile) {
@@ -161,7 +161,7 @@ extension Session: SharedSide {
         // Otherwise another process of this machine learnt of it first, and this one from the file.
         if before.record.localHolding(in: place).identity != identity {
             let change = AdoptedChange(from: before.record, to: snapshot.record)
-            emit(.adopted(change, of: .machine, generation: generation))
+            emitNews(.adopted(change, of: .machine, generation: generation))
         }
         if case .beforeShared(let path) = kept { emit(.keptBeforeShared(path: path)) }
         if let problem { reportUnsaved(problem) }

@@ -31,6 +31,11 @@ extension Session {
         update { state, _ in state.retire() }?.stop()
     }
 
+    /// Reports what somebody else has done. A session that a reload has replaced leaves that to its successor.
+    func emitNews(_ event: SessionEvent) {
+        if snapshot.actsAlone { emit(event) }
+    }
+
     /// A person asks: however the last try ended, the next one does not wait.
     public func endPause() {
         update { state, _ in state.machine.endBackOff() }

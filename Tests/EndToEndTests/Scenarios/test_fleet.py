@@ -161,6 +161,37 @@ class Rotations(FleetScenario):
         self.assert_no_dead_use(fleet)
 
 
+    def test_a_session_of_before_a_reload_leaves_the_news_to_its_successor(self):
+        """As long as one exchange from before goes on, that session does, too."""
+        fleet = self.fleet(2)
+        one, two = fleet.machines
+        answer, go, entered = fleet.api.respond, threading.Event(), threading.Event()
+        self.addCleanup(go.set)
+        def respond(request):
+            if request.target != "/long": return answer(request)
+            entered.set()
+            go.wait(LIMIT)
+            return reply(200)
+        fleet.api.respond = respond
+        long = threading.Thread(target=lambda: one.ask("/long"))
+        long.start()
+        self.assertTrue(entered.wait(LIMIT))
+        one.configure(margin="2s")
+        self.assertEqual(one.inspect("/api/reload", "POST").status, 200)
+        for count in (2, 3):
+            fleet.api.end()
+            self.assertEqual(two.ask().status, 200)
+            self.within(1, lambda: fleet.have(fleet.api.refreshes[-1].child.value), "the new token is on both machines")
+            one.process.wait_for_text(f"refreshed the token: token {count}")
+        two.command("logout")
+        self.within(1, lambda: one.token() is None, "a logout")
+        one.process.wait_for_text("logged out")
+        go.set()
+        long.join(LIMIT)
+        one.stop()
+        self.assertEqual([one.text().count(text) for text in ("refreshed the token", "logged out")], [2, 1], one.text())
+
+
 class Faults(FleetScenario):
     def test_what_cannot_be_shared_is_said_loudly(self):
         """The holder loses the engine after its claim: it serves its clients, says so, and shares when it can."""
