@@ -44,8 +44,8 @@ public final class Session: Sendable {
     /// A token is sent only to the API that its record is bound to: `binding` says which API this session is for; nil
     /// means any. A record without a binding is bound now, unless `onlyLooks`, which changes nothing. `login` is the
     /// command line that logs in. `sharing` connects the session to other machines, and requires a file. `numbers` are
-    /// those of the previous session, if there was one. `group` has the process's other sessions. `tell` is told what is about to happen, under locks: it must
-    /// neither block nor call the session.
+    /// those of the previous session, if there was one. `group` has the process's other sessions. `tell` is told what is
+    /// about to happen, under locks: it must neither block nor call the session.
     public init(
         file: SessionFile?,
         source: (any TokenSource)?,

@@ -90,6 +90,17 @@ import Threads
         #expect([foreign.token, distant.token, former.token] == [nil, nil, nil])
     }
 
+    /// A client's sign-in that began before a reload ends after it: in the session of before.
+    @Test func aSessionOfBeforeAReloadTellsItsSuccessor() throws {
+        let former = try make()
+        logIn(former, makeToken("a"))
+        let next = try make()
+        former.retire()
+        let seen = Latch<Token?>()
+        former.adopt(TokenSet(accessToken: makeToken("b")), .signIn, keepsUnsaved: true) { _ in seen.set(next.token) }
+        #expect(seen.wait() == makeToken("b"))
+    }
+
     @Test func eachTellsOnce() throws {
         let (one, other) = (try make(), try make())
         logIn(one, makeToken("a"))

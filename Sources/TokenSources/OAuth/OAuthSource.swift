@@ -40,7 +40,9 @@ public final class OAuthSource: TokenSource {
     }
 
     public func end(_ held: HeldTokens) -> String? {
-        switch endpoint.revoke(held) {
+        // Alone, the access token has ended with the session.
+        guard held.refreshToken != nil else { return nil }
+        return switch endpoint.revoke(held) {
         // The API has ended the access token.
         case .ended, .endedPartly: nil
         case let outcome: outcome.reason

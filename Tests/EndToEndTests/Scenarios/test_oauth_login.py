@@ -549,6 +549,18 @@ class OAuthLogin(Scenario):
         self.signed_out().wait_for_text("lives on at its source: revocation: status 503")
         self.signed_out(endpoints=("authorization", "token")).wait_for_text("lives on at its source: the authorization server has no way to end tokens")
 
+    def test_a_sign_out_at_the_api_of_an_access_token_alone(self):
+        """The API has ended all that there was."""
+        upstream = self.upstream()
+        config = self.oauth("grant: client-credentials", "client-secret: s", session="  sign-out: [POST /logout]\n", upstream=upstream.url,
+                            endpoints=("token", "revocation"))
+        self.server.token = [json_reply(200, access_token=ALICE, expires_in=3600)]
+        self.server.revoke = [reply(503)]
+        squire = self.run_squire(config)
+        self.assertEqual([self.fetch(squire, "POST", "/logout", b"").status, self.fetch(squire).status], [200, 200])
+        squire.stop()
+        self.assertEqual((self.revoked(), "lives on" in squire.text()), ([], False))
+
     def is_closed(self, port):
         with socket.socket() as one: return one.connect_ex(("127.0.0.1", port)) != 0
 
