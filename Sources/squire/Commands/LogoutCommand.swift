@@ -75,9 +75,21 @@ struct LogoutCommand: ParsableCommand {
             Output.error("squire: \(reason): the token is forgotten here, but lives on at the API")
             return false
         }
-        guard let outcome = try endByRoute(record, access, signOut) else { return true }
+        guard let outcome = try endByRoute(record, access, signOut) else {
+            warnOfLost(access)
+            return true
+        }
         if let failure = Self.judge(outcome, nil, access.loaded) { throw failure }
+        if case .rejected = outcome { warnOfLost(access) }
         return false
+    }
+
+    /// The API rejects the token, perhaps because of another one that never arrived, and that nobody can end.
+    private func warnOfLost(_ access: SessionAccess) {
+        guard let story = access.session.status.lostAnswer else { return }
+        Output.error(
+            "squire: warning: \(story). If it brought another token, the session lives on with that at the API"
+        )
     }
 
     /// Reports what became of the tokens at their source. Returns a failure if they must be kept. `oauth` is their

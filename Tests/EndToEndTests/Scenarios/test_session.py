@@ -107,6 +107,20 @@ class LostReplies(Scenario):
                 self.assertEqual(refreshes(), 2)
                 squire.stop()
 
+    def test_a_logout_says_what_may_live_on(self):
+        """The API knows a token that never arrived, and refuses the former one."""
+        for name, lost in (("never", 2), ("once", 1)):
+            with self.subTest(name):
+                answers = [None] * lost
+                squire, upstream = self.proxied(lambda r: (answers.pop() if answers else reply(401)) if r.target == REFRESH else reply(401),
+                                                session=f"  retry-lost: {name}\n", token=jwt(jti=name))
+                self.assertEqual(self.fetch(squire).status, 401)
+                squire.stop()
+                result = self.command("logout", "--config", squire.config)
+                self.assertIn("was lost (", result.stderr)
+                self.assertIn("the session lives on with that at the API", result.stderr)
+                self.assertNotIn("token", json.loads(self.session_file.read_text()))
+
     def test_an_old_token_goes_on_being_used_while_it_works(self):
         """A refresh ahead of expiry was refused: the token still has a while."""
         old = jwt(life=6, jti="old")
