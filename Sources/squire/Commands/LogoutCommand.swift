@@ -54,7 +54,9 @@ struct LogoutCommand: ParsableCommand {
         var wasDead = false
         if case .oauth(let oauth) = loaded.configuration.session.source, !local, let signOut = SignOut(loaded) {
             // With the file locked, because a refresh in flight would leave a new token behind.
+            let lost = access.session.status.lostAnswer
             try access.forget { held in Self.judge(signOut.end(held), oauth, loaded) }
+            Self.warn(ofLost: lost)
         } else {
             wasDead = try !local && end(record, access)
             try access.forget(record.principal)
@@ -76,20 +78,18 @@ struct LogoutCommand: ParsableCommand {
             return false
         }
         guard let outcome = try endByRoute(record, access, signOut) else {
-            warnOfLost(access)
+            Self.warn(ofLost: access.session.status.lostAnswer)
             return true
         }
         if let failure = Self.judge(outcome, nil, access.loaded) { throw failure }
-        if case .rejected = outcome { warnOfLost(access) }
+        if case .rejected = outcome { Self.warn(ofLost: access.session.status.lostAnswer) }
         return false
     }
 
-    /// The API rejects the token, perhaps because of another one that never arrived, and that nobody can end.
-    private func warnOfLost(_ access: SessionAccess) {
-        guard let story = access.session.status.lostAnswer else { return }
-        Output.error(
-            "squire: warning: \(story). If it brought another token, the session lives on with that at the API"
-        )
+    /// `story` tells of a refresh without an answer, if there was one: what that brought is not held, and nobody can end it.
+    private static func warn(ofLost story: String?) {
+        guard let story else { return }
+        Output.error("squire: warning: \(story). If it brought another token, the session may live on with that")
     }
 
     /// Reports what became of the tokens at their source. Returns a failure if they must be kept. `oauth` is their

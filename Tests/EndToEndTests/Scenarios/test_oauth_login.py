@@ -590,6 +590,15 @@ class OAuthLogin(Scenario):
         self.assertIn("lives on", result.stderr)
         self.assertNotIn("refresh_token", self.record())
 
+    def test_logout_after_a_lost_answer(self):
+        """Not every server ends the successor of a refresh token with it."""
+        config = self.oauth(endpoints=("authorization", "token", "revocation"))
+        self.server.token[:0] = [lambda _: None]
+        self.command("login", "--config", config, "--refresh-token", "-", input="given\n", code=75)
+        self.assertIn("the session may live on with that", self.command("logout", "--config", config).stderr)
+        self.assertEqual(self.revoked(), [("given", "refresh_token")])
+        self.assertNotIn("warning", self.command("logout", "--config", self.logged_in()).stderr)
+
     def test_logout_without_a_way(self):
         config = self.logged_in(endpoints=("authorization", "token"))
         self.assertIn("live on", self.command("logout", "--config", config).stderr)
