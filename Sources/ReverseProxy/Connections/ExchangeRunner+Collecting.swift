@@ -75,8 +75,10 @@ extension ExchangeRunner {
     private func decide(isRejection: Bool) {
         let now = MonotonicClock.now()
         request.upstreamTime.stop(now: now)
-        if isRejection { countRejected() }
         let status = responseHead.status
+        // A body that is examined for a rejection contains none.
+        if case .collecting(.verdict, _) = exchange.state, !isRejection { credentialPassed(status: status) }
+        if isRejection { countRejected() }
         switch exchange.bodyCollected(status: status, isRejection: isRejection, isReplayable: request.isReplayable) {
         case .hold:
             recordLate(now: now)

@@ -117,9 +117,7 @@ extension ExchangeRunner {
             return sendWithoutExpectation(UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]), now: now)
         }
         let verdict = verdict(UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]))
-        if verdict == .accepted, exchange.rules.carriesCredential, Exchange.isAcceptance(responseHead.status) {
-            proxy.session.accepted(route: routeHash, epoch: attempt?.epoch ?? 0)
-        }
+        if verdict == .accepted { credentialPassed(status: responseHead.status) }
         let action = exchange.headArrived(
             status: responseHead.status,
             verdict: verdict,

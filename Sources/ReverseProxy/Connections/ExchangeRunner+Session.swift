@@ -150,6 +150,13 @@ extension ExchangeRunner {
         resources.counters.add(isAccepted ? .replaysAccepted : .replaysRejected)
     }
 
+    /// The head or the body of a response with that status rejects no credential: unless it is an error, the API accepts
+    /// the session's, if the request carried that.
+    func credentialPassed(status: Int) {
+        guard exchange.rules.carriesCredential, Exchange.isAcceptance(status) else { return }
+        proxy.session.accepted(route: routeHash, epoch: attempt?.epoch ?? 0)
+    }
+
     // MARK: Responses that change the session
 
     /// A sign-in succeeded: its token becomes the session's, and is saved before the client gets the response.

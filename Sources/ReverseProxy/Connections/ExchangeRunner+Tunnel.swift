@@ -14,9 +14,7 @@ extension ExchangeRunner {
         if outcome.firstStatus == 0 { outcome.firstStatus = responseHead.status }
         if exchange.hasReplayed { recordReplay(isAccepted: true) }
         outcome.isTokenRejected = false
-        if exchange.rules.carriesCredential {
-            proxy.session.accepted(route: routeHash, epoch: attempt?.epoch ?? 0)
-        }
+        credentialPassed(status: responseHead.status)
         outcome.status = responseHead.status
         recordResponseHead(UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]), now: now)
         recordEvent(.tunnelOpened, (), now: now)

@@ -358,10 +358,12 @@ public struct Exchange: Sendable {
         }
     }
 
-    /// Whether a response with that status, which rejects nothing, shows that the API accepts the credential. An error
-    /// or a redirect may come from where nobody looked at it.
+    /// Whether a response with that status, which rejects nothing, shows that the API accepts the credential: a success,
+    /// or the switch to a WebSocket. An error or a redirect may come from where nobody looked at it.
     @inline(__always)
-    public static func isAcceptance(_ status: Int) -> Bool { (200..<300).contains(status) || status == 304 }
+    public static func isAcceptance(_ status: Int) -> Bool {
+        (200..<300).contains(status) || status == 304 || status == 101
+    }
 
     /// A body reaches the upstream at most twice, for whatever reason it is sent again; three times if both earlier
     /// credentials had been replaced by others and were rejected, so that the body was never acted on.

@@ -75,6 +75,21 @@ class Refusals(Scenario):
             self.assertEqual(self.fetch(process, target=target).data, b'{"ok":true}', target)
             self.assertEqual([request.target for request in upstream.requests[-3:]], [target, "/refresh", target])
 
+    def test_an_answer_whose_body_rejects_nothing_is_an_acceptance(self):
+        """Two paths that reject the token are not the token's end when a third accepted it between."""
+        bodies = {"/a": b'{"error":"token_expired"}', "/b": b'{"ok":true}', "/c": b'{"error":"token_expired"}', "/d": b'{"ok":true}'}
+
+        def respond(request):
+            if request.target == "/refresh": return reply(401, b"{}", "Content-Type: application/json")
+            return reply(200, bodies[request.target], "Content-Type: application/json")
+
+        session = RULES + "  refresh: {method: POST, path: /refresh, token: /token}\n"
+        process, upstream = self.proxied(respond, session=session, token="first-token", profile="")
+        for target, body in bodies.items():
+            answer = self.fetch(process, target=target)
+            self.assertEqual((answer.status, answer.data), (200, body), target)
+        self.assertEqual([request.target for request in upstream.requests], ["/a", "/refresh", "/b", "/c", "/d"])
+
     def test_what_no_other_token_cures_is_relayed(self):
         challenge = None
         session = "  rejected: [401, 403, {status: 400, pointer: /e, equals: x}]\n"
