@@ -9,9 +9,9 @@ extension CredentialState {
         var standing = Standing()
         /// The mark in the session file about its standing.
         var mark: SessionRecord.Rejected?
-        /// The route whose rejection led to the refresh that brought the token, until that request is back; and the end
-        /// of that wait on `CredentialClock.elapsed()`.
-        var lead: (route: UInt64, until: Int64)?
+        /// The route whose rejection led to the refresh that brought the token, until that request is back; the
+        /// generation that the refresh replaced; and the end of that wait on `CredentialClock.elapsed()`.
+        var lead: (route: UInt64, replaced: Generation, until: Int64)?
     }
 
     /// The answer to a request that needs a credential.

@@ -102,8 +102,8 @@ struct CredentialState: Sendable {
                 isRefreshed: isRefreshed
             )
         )
-        if let route = refresh.leadingRoute, isRefreshed {
-            current?.lead = (route, now.elapsed.adding(saturating: Self.leadTime))
+        if let (route, replaced) = refresh.lead, isRefreshed {
+            current?.lead = (route, replaced, now.elapsed.adding(saturating: Self.leadTime))
         }
         if let mark = record.rejected { current?.standing.adopt(mark, now: now) }
     }
@@ -136,6 +136,12 @@ struct CredentialState: Sendable {
         guard !isRefreshing else { return }
         let wasDead = isDead(now: now)
         current?.standing.accept(route, wasDead: wasDead)
+    }
+
+    /// The request of that route whose rejection led to the refresh of that generation has ended, somehow.
+    mutating func leadEnded(_ route: UInt64, replacing replaced: Generation) {
+        refresh.leadEnded(route, replacing: replaced)
+        if let lead = current?.lead, (lead.route, lead.replaced) == (route, replaced) { current?.lead = nil }
     }
 
     /// Whether acceptances change anything.

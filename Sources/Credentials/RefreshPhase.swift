@@ -35,8 +35,11 @@ enum RefreshPhase: Equatable, Sendable {
     /// Why only a login helps, as a sentence; nil if other ways remain, or the reason is unknown.
     var explanation: String? { if case .refused(let explanation) = self { explanation } else { nil } }
 
-    /// The route whose rejection led to the refresh in flight.
-    var leadingRoute: UInt64? { if case .inFlight(_, _, let route, _) = self { route } else { nil } }
+    /// The route whose rejection led to the refresh in flight, and the generation that this is to replace.
+    var lead: (route: UInt64, replacing: Generation)? {
+        guard case .inFlight(let replacing, _, let route?, _) = self else { return nil }
+        return (route, replacing)
+    }
 
     /// How many refreshes failed in a row: before the one in flight, or until now.
     var failures: Int {
@@ -69,6 +72,12 @@ enum RefreshPhase: Equatable, Sendable {
     mutating func beginSpending() {
         guard case .inFlight(let replacing, let failures, let route, .asking) = self else { return }
         self = .inFlight(replacing: replacing, failures: failures, ledBy: route, .spending)
+    }
+
+    /// The request of that route that led to the refresh in flight has ended.
+    mutating func leadEnded(_ route: UInt64, replacing replaced: Generation) {
+        guard case .inFlight(replaced, let failures, route?, let stage) = self else { return }
+        self = .inFlight(replacing: replaced, failures: failures, ledBy: nil, stage)
     }
 
     /// The refresh that was to replace `replaced` has ended. Returns the number of failures before it; nil if a

@@ -282,6 +282,13 @@ public final class Session: Sendable {
         }
     }
 
+    /// The request of that route whose rejection led to the refresh of that generation (`.ownRefresh`) has ended. Call
+    /// it for each, or others that the route rejects wait for it in vain, a second at most. Any thread.
+    public func leadEnded(route: UInt64, replacing replaced: Generation) {
+        update { state, _ in state.machine.leadEnded(route, replacing: replaced) }
+        settleLead()
+    }
+
     /// The epoch to pass to `accepted` if a request that is sent now with the token of `generation` is accepted. Zero
     /// if that token is no longer current.
     @inline(__always)

@@ -46,7 +46,7 @@ import Testing
     @Test func oneAtATimeAndNoneOfWhatIsRefused() {
         var phase = RefreshPhase.idle
         #expect(phase.begin(replacing: 1, ledBy: 7, .spending) == true)
-        #expect(phase.leadingRoute == 7 && phase.failures == 0)
+        #expect(phase.lead?.route == 7 && phase.failures == 0)
         #expect(phase.begin(replacing: 1, ledBy: nil, .spending) == false)
         phase = .refused(explanation: "so")
         #expect(phase.begin(replacing: 1, ledBy: nil, .spending) == false)

@@ -81,6 +81,7 @@ struct SeededGenerator: RandomNumberGenerator {
         case 8:
             if Bool.random(using: &random) { state.beginSpending() }
             if let mark = state.unwrittenMark { state.markWasWritten(mark) }
+            if let lead = state.current?.lead { state.leadEnded(lead.route, replacing: lead.replaced) }
         default:
             state.accepted(.random(in: 0..<12, using: &random), now: now.elapsed)
             _ = state.nextUnaskedRetry(limit: 5, now: now.elapsed)

@@ -222,6 +222,24 @@ import Testing
         #expect(!state.storm.isOn)
     }
 
+    /// The request that led to a refresh may be answered otherwise, or its client may leave: nobody waits for it then.
+    @Test func endOfTheRequestThatLed() {
+        for endsEarly in [false, true] {
+            var state = state()
+            #expect(reject(&state, route: 7, now: 0) == .start(after: 0))
+            #expect(state.beginRefresh(ledBy: 7) == 1)
+            if endsEarly { state.leadEnded(7, replacing: 1) }
+            refreshed(&state, makeToken("b"))
+            // That of an earlier refresh, or of another route.
+            state.leadEnded(7, replacing: 0)
+            state.leadEnded(8, replacing: 1)
+            #expect(state.awaitsLead(now: 0) == !endsEarly)
+            state.leadEnded(7, replacing: 1)
+            #expect(!state.awaitsLead(now: 0))
+            #expect(reject(&state, route: 7, now: 0) == .start(after: 0))
+        }
+    }
+
     /// A route that had accepted the new token does not reject on principle: the token died, by other hands.
     @Test func tokenThatDiesAtOnce() {
         var state = state()

@@ -1,3 +1,4 @@
+import Credentials
 import EventIO
 import HTTP1
 import Platform
@@ -131,8 +132,8 @@ struct Request {
 
 /// A refresh that an exchange started.
 struct LedRefresh {
-    /// A rejection led to it; false if it was due anyway.
-    var isForRejection: Bool
+    /// The generation whose rejection led to it; nil if it was due anyway.
+    var rejected: Generation?
     /// It brought another token.
     var hasBroughtToken = false
 }

@@ -10,6 +10,9 @@ extension ExchangeRunner {
         if let observer = proxy.observer { report(to: observer, now: now) }
         recordEnd(now: now)
         countEnded()
+        if let rejected = request.ledRefresh?.rejected {
+            proxy.session.leadEnded(route: routeHash, replacing: rejected)
+        }
         releaseAttempt(now: now)
         dropResponse()
         resources.requestBuffers.give(request.head)

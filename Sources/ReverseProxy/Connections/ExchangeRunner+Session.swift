@@ -22,7 +22,7 @@ extension ExchangeRunner {
         let awaited = proxy.session.credential(for: inquiry, settled: settled) { grant in
             waiting.resume(ticket) { $0.granted(grant) }
         }
-        if awaited == .ownRefresh { request.ledRefresh = LedRefresh(isForRejection: false) }
+        if awaited == .ownRefresh { request.ledRefresh = LedRefresh(rejected: nil) }
         recordTokenWait(.first, awaited, now: now)
     }
 
@@ -40,7 +40,7 @@ extension ExchangeRunner {
         let rejection = Rejection(
             generation: exchange.generation,
             skew: exchange.hasReplayed ? nil : skew,
-            ledRefresh: request.ledRefresh?.isForRejection ?? false,
+            ledRefresh: request.ledRefresh?.rejected != nil,
             mayRefresh: exchange.mayRefresh
         )
         let inquiry = Inquiry(route: routeHash, rejection: rejection, trigger: request.id.trigger)
@@ -49,7 +49,7 @@ extension ExchangeRunner {
         }
         if awaited == .ownRefresh {
             let hasBroughtToken = request.ledRefresh?.hasBroughtToken ?? false
-            request.ledRefresh = LedRefresh(isForRejection: true, hasBroughtToken: hasBroughtToken)
+            request.ledRefresh = LedRefresh(rejected: exchange.generation, hasBroughtToken: hasBroughtToken)
         }
         recordTokenWait(.another, awaited, now: now)
     }

@@ -217,6 +217,23 @@ class Refresh(Scenario):
             self.assertEqual(self.fetch(squire).status, 401)
         self.assertEqual(len(self.refreshes(upstream)), 1)
 
+    def test_nobody_waits_for_an_answered_request_that_led_to_a_refresh(self):
+        """Its answer is a 404: the next request there, which the path rejects, leads to a refresh without a pause."""
+        def respond(request):
+            if request.target == "/api/customers/refresh": return token_reply(tokens.pop())
+            answers = state.setdefault(request.target, [401, 404, 401, 200])
+            return reply(answers.pop(0), b"x")
+
+        state, tokens = {}, [jwt(jti=f"token-{number}") for number in range(6)]
+        squire, _ = self.proxied(respond)
+        taken = []
+        for target in ("/api/a", "/api/b", "/api/c"):
+            self.assertEqual(self.fetch(squire, target=target).status, 404)
+            started = time.monotonic()
+            self.assertEqual(self.fetch(squire, target=target).status, 200)
+            taken.append(time.monotonic() - started)
+        self.assertLess(min(taken), 0.9)
+
     def test_a_login_in_its_place_is_refreshed_too(self):
         """What a login put there while a request waited, and the API refuses as well: no refresh has been in vain."""
         old, put, new = (jwt(jti=name) for name in ("old", "put", "new"))
