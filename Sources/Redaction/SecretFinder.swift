@@ -1,7 +1,8 @@
 import Credentials
+import HTTP1
 
-/// Finds known secrets in octets: plain, in hexadecimal of either case, and in base64 and base64url, at each of the three
-/// offsets that a secret can have in an encoded text.
+/// Finds known secrets in octets: plain, in hexadecimal of whatever case, and in base64 and base64url, at each of the
+/// three offsets that a secret can have in an encoded text.
 ///
 /// An Aho-Corasick automaton: takes linear time, whatever the secrets and the text are. Immutable.
 final class SecretFinder: Sendable {
@@ -46,10 +47,24 @@ final class SecretFinder: Sendable {
         needles = builder.needles
     }
 
-    /// Calls `found` for each match, in the order of their ends; of several with one end, for the longest. Returns how
-    /// many of the last octets may begin a match.
+    /// Calls `found` for each match; of several with one end, for the longest. Returns how many of the last octets may begin
+    /// a match.
     func find(in text: UnsafeBufferPointer<UInt8>, _ found: (Range<Int>, Findings.Mark) -> Void) -> Int {
         guard !needles.isEmpty else { return 0 }
+        var pending = search(text, found)
+        // Those in capitals, or in both cases, are found where digits are written like the needles.
+        for run in HexadecimalRuns(in: text) {
+            let digits = text[run].map(Octet.lowercase)
+            let rest = digits.withUnsafeBufferPointer { digits in
+                search(digits) { found(($0.lowerBound + run.lowerBound)..<($0.upperBound + run.lowerBound), $1) }
+            }
+            if run.upperBound == text.count { pending = max(pending, rest) }
+        }
+        return pending
+    }
+
+    /// Calls `found` for each match, in the order of their ends. Returns how many of the last octets begin a needle.
+    private func search(_ text: UnsafeBufferPointer<UInt8>, _ found: (Range<Int>, Findings.Mark) -> Void) -> Int {
         let state = next.withUnsafeBufferPointer { next in
             failure.withUnsafeBufferPointer { failure in
                 tables.withUnsafeBufferPointer { tables in
@@ -103,7 +118,7 @@ final class SecretFinder: Sendable {
         mutating func addAll(of secret: [UInt8], _ mark: Findings.Mark) {
             guard secret.count >= SecretFinder.minLength else { return }
             add(secret, mark)
-            for digits in ["0123456789abcdef", "0123456789ABCDEF"] { add(Self.hexadecimal(secret, digits), mark) }
+            add(Self.hexadecimal(secret), mark)
             for offset in 0..<3 {
                 let text = Self.base64(secret, offset)
                 add(text, mark)
@@ -111,8 +126,8 @@ final class SecretFinder: Sendable {
             }
         }
 
-        private static func hexadecimal(_ octets: [UInt8], _ digits: String) -> [UInt8] {
-            let digits = Array(digits.utf8)
+        private static func hexadecimal(_ octets: [UInt8]) -> [UInt8] {
+            let digits = Array("0123456789abcdef".utf8)
             return octets.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
         }
 

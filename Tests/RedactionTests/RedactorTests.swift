@@ -45,6 +45,9 @@ enum Known {
     /// In small letters.
     static func hexadecimal(_ text: String) -> String { bytes(text).map { hexadecimal($0).lowercased() }.joined() }
 
+    /// Some digits in capitals, others of the same value not.
+    static func hexadecimalInBothCases(_ text: String) -> String { bytes(text).map(hexadecimal).joined() }
+
     static func json(_ text: String) -> String { JSONValue.string(text).serialized() }
 
     private static func hexadecimal(_ octet: UInt8) -> String {
@@ -66,6 +69,7 @@ enum Known {
         let spellings = [
             token, Known.percent(token), Known.percentAll(token), Known.escapedAll(token),
             Known.hexadecimal(token), Known.hexadecimal(token).uppercased(), Known.percent(Known.hexadecimal(token)),
+            Known.hexadecimalInBothCases(token), Known.percent(Known.hexadecimalInBothCases(token)),
             String(Known.json(token).dropFirst().dropLast()), Known.percent(Known.percent(token)),
             String(Known.json(token).replacingAll("/", with: "\\/").dropFirst().dropLast()),
             Known.percent(Known.percent(Known.percent(token))),
@@ -74,6 +78,19 @@ enum Known {
             String(Known.json(Known.percent(token)).dropFirst().dropLast()),
         ]
         for spelling in spellings { #expect(Self.left(of: "before \(spelling) after") == "before \(mark) after") }
+    }
+
+    /// What is said of a text that goes on is not taken back.
+    @Test func hexadecimalThatComesInParts() {
+        for before in ["", "x", "0123456789abcdef", "ABCDEF0123456789ABCDEF"] {
+            let text = Known.bytes("\(before)\(Known.hexadecimalInBothCases(Known.opaque)) after")
+            let whole = Known.redactor.text(text, type: nil).octets
+            #expect(String(decoding: whole, as: UTF8.self) == "\(before)‹token, generation 6› after")
+            for cut in text.indices {
+                let part = Known.redactor.text(Array(text[..<cut]), type: nil, isComplete: false).octets
+                #expect(whole.starts(with: part), "\(before) \(cut)")
+            }
+        }
     }
 
     @Test(arguments: [Known.token, Known.opaque, Known.refresh, Known.configured])
