@@ -94,9 +94,10 @@ struct OutgoingRequest: Equatable {
         return ofHead + (composition.body == nil ? model.request.body.redactions : [])
     }
 
-    /// Whether a field is not the client's to send: Squire makes it, or the session's credential replaces it.
+    /// Whether a field is not the client's to send: Squire makes it, or the session's credential replaces it, in whatever
+    /// spelling.
     private static func isDropped(_ name: String, _ model: StoredExchange) -> Bool {
-        OwnFields.isRefused(name) || name.lowercased() == model.replaced?.lowercased()
+        OwnFields.isRefused(name) || model.replaced.map { FoldedName($0.utf8) == FoldedName(name.utf8) } ?? false
     }
 
     /// Whether the method has a Content-Length even without a body (RFC 9110 section 8.6).

@@ -53,7 +53,9 @@ function requestOf(form, exchange, place) {
   if (exchange.octets) refuse('its target is no UTF-8');
   const target = pasteable(exchange.target, 'target');
   const fields = [];
-  const isToken = ([name, value]) => isNamed(name, place.apply?.field) && /‹token, generation \d+›/.test(value);
+  // The session's field of then, and of now: a reload may have come between.
+  const isToken = ([name, value]) => place.apply && /‹token, generation \d+›/.test(value)
+    && (isNamed(name, request.replaced) || isNamed(name, place.apply.field));
   for (const [name, value] of given?.fields ?? []) {
     const key = name.toLowerCase();
     if (framing.has(key) || key.startsWith('x-squire-')) continue;

@@ -34,8 +34,11 @@ export function bodyOctets(body) {
 /// What stands where a secret was.
 export const mark = /‹redacted›|‹token, generation \d+›/;
 
-/// Whether a field has the name; null is none.
-export const isNamed = (name, other) => other != null && name.toLowerCase() === other.toLowerCase();
+// As some servers read a name, and as Squire compares those of the session's field: `X_Token` is X-Token.
+const read = name => name.toLowerCase().replace(/[^a-z0-9-]/g, '-').replace(/-+$/, '');
+
+/// Whether a field has the name, in some spelling; null is none.
+export const isNamed = (name, other) => other != null && read(name) === read(other);
 
 /// The fields of a list of [name, value] that have the name, without case.
 export function values(fields, name) {

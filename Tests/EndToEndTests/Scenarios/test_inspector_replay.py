@@ -65,8 +65,8 @@ class Replays(Sending):
 
     def test_only_a_field_that_the_session_replaces_is_dropped(self):
         squire, upstream = self.inspected(lambda request: reply(200, b"{}"), profile="", session="  apply: 'X-Token: {token}'\n  anonymous: [/open/**]\n")
-        mine = {"Authorization": "Basic Zm9vOmJhcg==", "X-Token": "mine-abcdefgh"}
-        for target, name, missing in (("/x", "X-Token", None), ("/x", "Authorization", ["field Authorization"]),
+        mine = {"Authorization": "Basic Zm9vOmJhcg==", "X-Token": "mine-abcdefgh", "X_Token": "mine-abcdefgh"}
+        for target, name, missing in (("/x", "X-Token", None), ("/x", "X_Token", None), ("/x", "Authorization", ["field Authorization"]),
                                       ("/open/x", "X-Token", ["field X-Token"]), ("/open/x", "Authorization", ["field Authorization"])):
             self.proxy(squire, "GET", target, None, {name: mine[name]})
             row = self.ask(squire, "GET", f"/api/exchanges/{self.last(squire)['id']}").json

@@ -376,6 +376,11 @@ class Copies(DetailCase):
         for form in "dt":
             self.assertNotIn("generation", text(form))
             self.assertTrue(text(form).startswith("# redacted: field Authorization\n"))
+        # Recorded before a reload put the token elsewhere; nothing of what was is left.
+        for form, word in (("d", ' -H "$(squire token --format header)"'), ("t", ''' -H "X-Other: $TOKEN"''')):
+            said = text(form, apply={"field": "X-Other", "prefix": "", "suffix": ""})
+            self.assertIn(word, said)
+            self.assertEqual(("generation" in said, "X-Token" in said), (False, False))
         # Without a session the client's credential is its own.
         mine = {**exchange(), "sent": {"fields": [["Authorization", "Bearer ‹redacted›"]], "what": ["kept"]}}
         self.assertNotIn("squire token", text("d", mine, apply=None))
@@ -386,6 +391,8 @@ class Copies(DetailCase):
         self.assertEqual(self.module("explain", f"m.inOneLine({json.dumps(told)}, {json.dumps(apply)})"), "goes to u with the client's own X-Token, 1 configured header")
         draft = lambda replaced: self.module("composer", f"m.draftOf({json.dumps({**x, 'request': {**x['request'], 'replaced': replaced}})}).fields.map(([name]) => name)")
         self.assertEqual((draft("authorization"), draft("X-Token")), (["Accept", "User-Agent"], ["Accept", "User-Agent", "Authorization"]))
+        # Squire takes away every spelling of the session's field.
+        self.assertEqual(draft("Authorization_"), ["Accept", "User-Agent"])
 
     def test_redacted_parts_are_named(self):
         x = exchange(method="POST", request='{"password":"‹redacted›"}'.encode(), fields=[["Cookie", "a=‹redacted›"], ["Authorization", "Bearer ‹redacted›"]], redactions=["field Cookie", "/pass'$(touch x)\nword"])
