@@ -74,6 +74,9 @@ public struct UpstreamSettings: Sendable, Equatable {
     public var certificate: String?
     public var key: String?
 
+    /// Whether connections depend on the contents of files.
+    public var namesFiles: Bool { authorities != nil || certificate != nil || key != nil }
+
     public init(
         origin: String,
         connectTimeout: Duration = .seconds(10),

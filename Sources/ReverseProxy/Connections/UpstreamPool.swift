@@ -47,8 +47,8 @@ final class UpstreamPool: UpstreamConnectionDelegate {
     /// A call at the end of the loop's turn is requested.
     private var isDue = false
     private var idle: [UpstreamConnection] = []
-    private let maxIdle: Int
-    private let maxIdleNanoseconds: UInt64
+    private var maxIdle: Int
+    private var maxIdleNanoseconds: UInt64
     private var sweep: EventTimer?
     /// Waiters in FIFO order. Cancelled or already served ones are skipped.
     private var waiting = WaitingLine()
@@ -174,6 +174,17 @@ final class UpstreamPool: UpstreamConnectionDelegate {
         for connection in idle { connection.close() }
         idle = []
         sweep?.cancel()
+    }
+
+    /// Changes how many connections may be idle, and for how long; those that were idle for longer are closed.
+    func limit(maxIdle: Int, maxIdleTime: Duration) {
+        self.maxIdle = maxIdle
+        maxIdleNanoseconds = maxIdleTime.nanoseconds
+        // The oldest come first.
+        for connection in idle.dropLast(maxIdle) { connection.close() }
+        idle = idle.suffix(maxIdle)
+        sweep?.cancel()
+        closeOld(now: MonotonicClock.now())
     }
 
     /// The upstream closed the connection, or sent unsolicited bytes: it is useless either way.

@@ -1,5 +1,6 @@
 import EventIO
 import HTTP1
+import Upstream
 
 /// One event loop's client connections. Workers share the listener's sockets, the session and nothing else.
 ///
@@ -45,9 +46,13 @@ final class Worker {
         UpstreamPool(
             resources,
             settings: context.configuration.upstreamSettings,
-            maxIdle: min(context.configuration.limits.connections, maxIdleUpstreams),
+            maxIdle: maxIdle(context),
             maxIdleTime: context.configuration.timeouts.idle
         )
+    }
+
+    private static func maxIdle(_ context: ProxyContext) -> Int {
+        min(context.configuration.limits.connections, maxIdleUpstreams)
     }
 
     // MARK: Connections
@@ -144,8 +149,14 @@ final class Worker {
     /// New exchanges follow `context` from now on.
     func reconfigure(_ proxy: ProxyContext) {
         let former = context.proxy.configuration
-        let keepsPool = proxy.configuration.upstreamSettings == former.upstreamSettings
-        if !keepsPool { context.pool.closeAll() }
+        let settings = proxy.configuration.upstreamSettings
+        // The files may have other contents now, such as a new certificate.
+        let keepsPool = settings == former.upstreamSettings && !settings.namesFiles
+        if keepsPool {
+            context.pool.limit(maxIdle: Self.maxIdle(proxy), maxIdleTime: proxy.configuration.timeouts.idle)
+        } else {
+            context.pool.closeAll()
+        }
         let pool = keepsPool ? context.pool : Self.makePool(resources, proxy)
         context = WorkerContext(proxy, pool: pool, former: context)
         for connection in connections { connection?.reconfigure(context) }

@@ -33,6 +33,51 @@ class Reload(Inspected):
         squire.wait_for_text("configuration re-read: nothing changed", 2)
         self.assertNotIn("secret-value", squire.text())
 
+    def test_idle_connections_follow_a_new_limit(self):
+        """Those to the upstream: the next request finds none that has been idle for longer."""
+        squire, upstream = self.proxied()
+        for _ in range(2): self.fetch(squire)
+        self.assertEqual(upstream.connections, 1)
+        path = pathlib.Path(squire.config)
+        path.write_text(path.read_text() + "timeouts: {idle: 1ms}\n")
+        squire.process.send_signal(signal.SIGHUP)
+        squire.wait_for_text("timeouts.idle changed")
+        self.until(lambda: self.fetch(squire).status == 200 and upstream.connections > 2, "a connection stays idle for longer")
+
+    def test_a_reload_makes_connections_with_the_certificate_of_now(self):
+        """The same file has another one; connections with the former one carry nothing more."""
+        server, key = certificate(self.directory, "server", "-addext", "subjectAltName=IP:127.0.0.1")
+        clients = [certificate(self.directory, name) for name in ("first", "second")]
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(server, key)
+        context.verify_mode = ssl.CERT_REQUIRED
+        for name, _ in clients: context.load_verify_locations(name)
+        seen = []
+
+        class Upstream(RawUpstream):
+            def secured(self, connection):
+                connection = super().secured(connection)
+                seen.append(connection.getpeercert()["subject"][0][0][1])
+                return connection
+
+        upstream = Upstream(context=context)
+        self.addCleanup(upstream.close)
+
+        def put(certificate, key):
+            shutil.copy(certificate, self.directory / "client.pem")
+            shutil.copy(key, self.directory / "client.key")
+
+        put(*clients[0])
+        config = self.config(upstream.url, f"tls: {{ca: {server}, certificate: client.pem, key: client.key}}\n")
+        self.save_token(jwt(), config)
+        squire = self.run_squire(config)
+        for _ in range(2): self.assertEqual(self.fetch(squire).status, 200)
+        put(*clients[1])
+        squire.process.send_signal(signal.SIGHUP)
+        squire.wait_for_text("configuration re-read")
+        self.until(lambda: self.fetch(squire).status == 200 and len(seen) > 1, "the former certificate is used")
+        self.assertEqual(seen, ["first", "second"])
+
     def test_what_is_wrong_is_named_and_changes_nothing(self):
         squire, upstream = self.inspected()
         path = pathlib.Path(squire.config)
