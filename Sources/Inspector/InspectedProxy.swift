@@ -50,7 +50,7 @@ public struct InspectedProxy {
         public var settings: ProxyConfiguration?
         /// The command line that prints the session's token, `squire token --config …`; nil if there is none.
         public var tokenCommand: String?
-        public var secrecy: Secrecy
+        public var secrecy: SecrecyHistory
         /// Explains what would happen to a request; nil if it is not valid.
         public var explain: @Sendable (Explanation.Request) -> Explanation?
 
@@ -59,7 +59,7 @@ public struct InspectedProxy {
             session: Session,
             refreshTimeout: Duration?,
             configuration: String?,
-            secrecy: Secrecy = Secrecy(),
+            secrecy: SecrecyHistory = SecrecyHistory(Secrecy()),
             settings: ProxyConfiguration? = nil,
             tokenCommand: String? = nil,
             explain: @escaping @Sendable (Explanation.Request) -> Explanation? = { _ in nil }
@@ -73,30 +73,6 @@ public struct InspectedProxy {
             self.secrecy = secrecy
             self.explain = explain
         }
-    }
-}
-
-/// The configuration's rules about secrets.
-public struct Secrecy: Sendable {
-    /// Whether a field with that name is secret.
-    public var isSecretField: @Sendable (String) -> Bool
-    /// Values that must not be shown.
-    public var secrets: [[UInt8]]
-    /// Where bodies and targets have tokens.
-    public var places: TokenPlaces
-    /// How a request carries the token.
-    public var credential: CredentialApplication
-
-    public init(
-        isSecretField: @escaping @Sendable (String) -> Bool = SecretField.isNamed,
-        secrets: [[UInt8]] = [],
-        places: TokenPlaces = TokenPlaces(),
-        credential: CredentialApplication = CredentialApplication()
-    ) {
-        self.isSecretField = isSecretField
-        self.secrets = secrets
-        self.places = places
-        self.credential = credential
     }
 }
 

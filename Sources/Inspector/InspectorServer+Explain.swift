@@ -21,7 +21,8 @@ extension InspectorServer {
         guard let explanation = current.explain(asked) else {
             return responder.send(InvalidMember(field: "target", problem: "makes no request").response)
         }
-        let shown = ShownExplanation(redactor: currentRedactor().redactor, credential: current.secrecy.credential)
+        let credential = current.secrecy.present.credential
+        let shown = ShownExplanation(redactor: currentRedactor().redactor, credential: credential)
         responder.send(InspectorResponse.json(200, shown.json(explanation)))
     }
 }

@@ -56,10 +56,10 @@ extension InspectorServer {
             redactor: Redactor(
                 tokens: known.tokens,
                 secrets: known.secrets + secrecy.secrets,
-                places: SecretPlaces(pointers: secrecy.places.pointers, parameters: secrecy.places.parameters),
-                isSecretField: secrecy.isSecretField
+                places: SecretPlaces(pointers: secrecy.pointers, parameters: secrecy.parameters),
+                isSecretField: { secrecy.isSecret(field: $0) }
             ),
-            credential: secrecy.credential,
+            secrecy: secrecy,
             limit: proxy.recordings.bodyLimit
         )
         redactor = fresh

@@ -46,7 +46,7 @@ extension InspectorServer {
     /// How a request carries the session's token: the field, and the text around the token; null without a session.
     private func apply(_ current: InspectedProxy.Current) -> JSONValue {
         guard current.settings?.session.source != .unused else { return .null }
-        let credential = current.secrecy.credential
+        let credential = current.secrecy.present.credential
         return .object([
             .init("field", .string(credential.field)), .init("prefix", .string(credential.prefix)),
             .init("suffix", .string(credential.suffix)),

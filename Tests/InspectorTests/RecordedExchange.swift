@@ -101,7 +101,7 @@ struct RecordedExchange {
                 secrets: [],
                 isSecretField: SecretField.isNamed
             ),
-            credential: CredentialApplication(),
+            secrecy: SecrecyHistory(Secrecy()),
             limit: 65_536
         )
     }

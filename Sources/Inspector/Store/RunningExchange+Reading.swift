@@ -10,8 +10,8 @@ struct CurrentRedactor {
     /// The version of the known tokens; nil if it is out of date.
     var known: Int?
     var redactor: Redactor
-    /// The field that carries the token, and the text around the token.
-    var credential: CredentialApplication
+    /// How requests carry the token, by their configurations.
+    var secrecy: SecrecyHistory
     /// How many octets of each body are stored.
     var limit: Int
     /// Lines that were examined and contain nothing secret.
@@ -77,7 +77,8 @@ extension RunningExchange {
             route: route
         )
         // The refresh that a client calls is made with the session's credential alone.
-        if carriesCredential || route == .refresh { result.replaced = current.credential.field }
+        let credential = current.secrecy.credential(of: sentParts.configuration)
+        if carriesCredential || route == .refresh { result.replaced = credential.field }
         let method = readRequest(current, into: &result)
         result.attempts = attempts.indices.map { read(attempt: $0, method, current) }
         if let index = result.attempts.lastIndex(where: \.isRelayed), ownAnswer == nil {
@@ -116,10 +117,9 @@ extension RunningExchange {
             result.sent = RecordedHead.fields(sent.fields, of: sentHead, current).fields
             result.sentParts = RecordedHead.parts(sent.fields, sentParts)
             if carriesCredential, let generation = attempts.last?.generation, generation != 0 {
-                let value = "\(current.credential.prefix)‹token, generation \(generation)›\(current.credential.suffix)"
-                result.sent.append(
-                    StoredField(name: Array(current.credential.field.utf8), value: Array(value.utf8))
-                )
+                let credential = current.secrecy.credential(of: sentParts.configuration)
+                let value = "\(credential.prefix)‹token, generation \(generation)›\(credential.suffix)"
+                result.sent.append(StoredField(name: Array(credential.field.utf8), value: Array(value.utf8)))
             }
         }
         var own = RequestHead()

@@ -6,6 +6,11 @@ import Upstream
 private let longestSecret = 1024
 
 extension ProxyConfiguration {
+    /// The names, in lower case, of the configured headers with secret values.
+    public var secretFields: Set<String> {
+        Set(headers.filter(\.isSecret).map { $0.name.lowercased() })
+    }
+
     /// The values of all secrets in it, as far as they are known: no log and no page shows them.
     public var secrets: [[UInt8]] {
         var texts: [String] = []

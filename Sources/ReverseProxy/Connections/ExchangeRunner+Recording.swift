@@ -40,7 +40,8 @@ extension ExchangeRunner {
                 carriesCredential: exchange.rules.carriesCredential,
                 place: request.placeInHead,
                 madeOffset: UInt32(clamping: request.madeOffset),
-                rulesOffset: UInt32(clamping: request.rulesOffset)
+                rulesOffset: UInt32(clamping: request.rulesOffset),
+                configuration: proxy.number
             ),
             UnsafeRawBufferPointer(rebasing: request.head.readable[..<request.prefixLength]),
             at: now

@@ -41,6 +41,8 @@ enum RecordKind: UInt8 {
         let place: TargetPlace
         let madeOffset: UInt32
         let rulesOffset: UInt32
+        /// As in `RecordedEvent.HeadParts`.
+        let configuration: UInt32
     }
 
     struct Attempt: BitwiseCopyable {
@@ -134,7 +136,8 @@ extension RecordingRing.Record {
                     let parts = RecordedEvent.HeadParts(
                         madeOffset: Int(told.madeOffset),
                         rulesOffset: Int(told.rulesOffset),
-                        place: told.place
+                        place: told.place,
+                        configuration: told.configuration
                     )
                     return .sentHead(
                         rest(),

@@ -95,11 +95,14 @@ public struct RecordedEvent: Sendable {
         public var rulesOffset: Int
         /// How the head's target relates to the base path: with one, it begins with it.
         public var place: TargetPlace
+        /// The number of the configuration by which it was made: 0 is that of the start, and each reload takes the next.
+        public var configuration: UInt32
 
-        public init(madeOffset: Int, rulesOffset: Int, place: TargetPlace = .below) {
+        public init(madeOffset: Int, rulesOffset: Int, place: TargetPlace = .below, configuration: UInt32 = 0) {
             self.madeOffset = madeOffset
             self.rulesOffset = rulesOffset
             self.place = place
+            self.configuration = configuration
         }
     }
 

@@ -6,6 +6,8 @@ import Platform
 /// reload makes a new one, and running exchanges keep theirs.
 public final class ProxyContext: Sendable {
     public let configuration: ProxyConfiguration
+    /// How many configurations the process followed before this one.
+    let number: UInt32
     public let access: AccessPolicy
     /// Nil if there is none.
     public let basePath: BasePath?
@@ -43,15 +45,18 @@ public final class ProxyContext: Sendable {
         }
     }
 
-    /// `listeners` are the addresses of the bound sockets.
+    /// `listeners` are the addresses of the bound sockets. `number` tells recordings which of the process's
+    /// configurations they follow.
     public init(
         configuration: ProxyConfiguration,
+        number: UInt32 = 0,
         session: Session,
         observer: (any ExchangeObserver)?,
         listeners: [ListenAddress] = [],
         clock: any CredentialClock = SystemClock()
     ) {
         self.configuration = configuration
+        self.number = number
         self.session = session
         self.observer = observer
         detail = observer?.detail ?? .ends

@@ -110,8 +110,15 @@ extension ProxyService {
 }
 
 extension InspectedProxy.Current {
-    /// `isPrivate` requires no key. A session that is not kept has no command that prints its token.
-    init(_ loaded: LoadedConfiguration, _ session: Session, isPrivate: Bool, keepsSession: Bool) {
+    /// `isPrivate` requires no key. A session that is not kept has no command that prints its token. `secrecy` is that of
+    /// the configuration and of those before it.
+    init(
+        _ loaded: LoadedConfiguration,
+        _ session: Session,
+        _ secrecy: SecrecyHistory,
+        isPrivate: Bool,
+        keepsSession: Bool
+    ) {
         let rules = loaded.configuration.session
         var settings = loaded.configuration
         if isPrivate { settings.access.key = nil }
@@ -120,18 +127,24 @@ extension InspectedProxy.Current {
             session: session,
             refreshTimeout: rules.timeout,
             configuration: loaded.realPath,
-            secrecy: Secrecy(
-                isSecretField: { rules.isSecret(field: $0) },
-                secrets: loaded.configuration.secrets,
-                places: rules.tokenPlaces,
-                credential: rules.apply
-            ),
+            secrecy: secrecy,
             settings: settings,
             tokenCommand: keepsSession && rules.source != .unused ? loaded.lines.line("token") : nil,
             explain: { [configuration = loaded.configuration, applySource = loaded.applySource] request in
                 // Only clients with the key can ask the inspector.
                 Explanation(request, configuration, applySource: applySource, hasKey: true) { session.status }
             }
+        )
+    }
+}
+
+extension Secrecy {
+    init(_ configuration: ProxyConfiguration) {
+        self.init(
+            fields: configuration.secretFields,
+            secrets: configuration.secrets,
+            places: configuration.session.tokenPlaces,
+            credential: configuration.session.apply
         )
     }
 }

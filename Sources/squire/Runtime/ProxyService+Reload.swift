@@ -100,10 +100,13 @@ extension ProxyService {
             logging.logger().warning("\(warning)")
         }
         loaded = fresh
-        current.set(.init(fresh, session, isPrivate: isPrivate, keepsSession: keepsSession))
+        configurationNumber &+= 1
+        let secrecy = current.get().secrecy.followed(by: Secrecy(fresh.configuration), number: configurationNumber)
+        current.set(.init(fresh, session, secrecy, isPrivate: isPrivate, keepsSession: keepsSession))
         if let problem = sessionProblem { logging.logger().warning("\(problem)") }
-        server.reconfigure(makeContext(fresh.configuration, session))
+        // First, so that it knows the secrets of what it is to show.
         reconfigureInspector()
+        server.reconfigure(makeContext(fresh.configuration, session, number: configurationNumber))
         return .reread(changed: keys.filter { !LoadedConfiguration.fixedKeys.contains($0) }, restart: restart)
     }
 

@@ -34,6 +34,8 @@ final class ProxyService {
     let reloads = ReloadCoordinator()
     /// Nil without a service manager.
     var report: ServiceReport?
+    /// How many configurations the proxy followed before the running one.
+    var configurationNumber: UInt32 = 0
     /// Whether the last reload was refused because of mistakes.
     var isReloadRefused = false
     /// Whether the proxy ended with a token that its file does not contain.
@@ -110,7 +112,8 @@ final class ProxyService {
                 sessions,
                 keepsSession: keepsSession
             )
-            current = Current(.init(loaded, session, isPrivate: isPrivate, keepsSession: keepsSession))
+            let secrecy = SecrecyHistory(Secrecy(configuration))
+            current = Current(.init(loaded, session, secrecy, isPrivate: isPrivate, keepsSession: keepsSession))
             let context = Self.makeContext(configuration, session, logging, sockets.map(\.address), proxies, isPrivate)
             let cores = Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
             let workers = configuration.workers == 0 ? max(1, cores) : configuration.workers
@@ -220,8 +223,9 @@ final class ProxyService {
     /// The base URL of the first listener.
     var url: String { addresses[0].url }
 
-    func makeContext(_ configuration: ProxyConfiguration, _ session: Session) -> ProxyContext {
-        Self.makeContext(configuration, session, logging, server.addresses, proxies, isPrivate)
+    /// `number` is that of the configuration.
+    func makeContext(_ configuration: ProxyConfiguration, _ session: Session, number: UInt32) -> ProxyContext {
+        Self.makeContext(configuration, session, logging, server.addresses, proxies, isPrivate, number: number)
     }
 
     private static func makeContext(
@@ -230,7 +234,8 @@ final class ProxyService {
         _ logging: Logging,
         _ addresses: [ListenAddress],
         _ proxies: Int,
-        _ isPrivate: Bool
+        _ isPrivate: Bool,
+        number: UInt32 = 0
     ) -> ProxyContext {
         var configuration = configuration
         if isPrivate {
@@ -246,6 +251,7 @@ final class ProxyService {
         }
         return ProxyContext(
             configuration: configuration,
+            number: number,
             session: session,
             observer: ExchangeLog(level: logging.level, style: logging.style),
             listeners: addresses

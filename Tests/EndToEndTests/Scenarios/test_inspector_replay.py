@@ -243,6 +243,32 @@ class Settings(Sending):
         path.write_text(path.read_text().replace("listen: off", "listen: 127.0.0.1:1"))
         self.assertIn("127.0.0.1:1, keeps 1MiB, 4KiB of each body, records what goes wrong", self.command("check", "--config", squire.config).stdout)
 
+    def test_what_a_running_exchange_was_told_stays_secret_after_a_reload(self):
+        """The header that it carries is gone from the file when it ends, and the token goes in another field."""
+        gate = threading.Event()
+        self.addCleanup(gate.set)
+
+        def respond(request):
+            if request.target.startswith("/slow"): gate.wait(LIMIT)
+            return reply(200, json.dumps({"echo": request["X-Thing"]}).encode(), "Content-Type: application/json")
+
+        squire, upstream = self.inspected(respond, profile="")
+        file = pathlib.Path(squire.config)
+        after = file.read_text().replace("session:\n", 'session:\n  apply: "X-Ticket: {token}"\n')
+        file.write_text(file.read_text().replace("headers:\n", 'headers:\n  X-Thing: {value: "former-secret", secret: true}\n  X-Pin: {value: "0417", secret: true}\n'))
+        self.assertEqual(self.ask(squire, "POST", "/api/reload", HEADER).status, 200)
+        client = threading.Thread(target=self.proxy, args=(squire, "GET", "/slow?x=former-secret"))
+        client.start()
+        upstream.wait_for_requests(1)
+        file.write_text(after)
+        self.assertEqual(self.ask(squire, "POST", "/api/reload", HEADER).status, 200)
+        gate.set()
+        client.join()
+        shown = self.ask(squire, "GET", f"/api/exchanges/{self.last(squire)['id']}")
+        for secret in ("former-secret", "0417"): self.assertNotIn(secret, shown.data.decode())
+        fields = [name for name, _ in shown.json["sent"]["fields"]]
+        self.assertEqual((shown.json["request"]["replaced"], "Authorization" in fields, "X-Ticket" in fields), ("Authorization", True, False))
+
 
 if __name__ == "__main__":
     main()
