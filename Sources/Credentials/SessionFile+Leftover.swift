@@ -18,11 +18,25 @@ extension SessionFile {
         } catch {
             return error.code == ENOENT ? nil : .rubbish
         }
+        return leftover(in: file)
+    }
+
+    private func leftover(in file: borrowing FileDescriptor) -> Leftover {
         guard isOurs(file), case .bytes(let bytes) = file.readAll(limit: Self.maximumBytes),
             let record = SessionRecord(parsing: bytes)
         else { return .rubbish }
         if let journal = Journal(record.document) { return .journal(journal) }
         return record.isEmpty && record.replaced == nil ? .rubbish : .record(record)
+    }
+
+    /// The record at the path of new files that its writer could not put in place, or did not live to; nil if there is
+    /// none. Needs no lock: one file is looked at from first to last. A writer that lives locks it until it is in place,
+    /// and then it has another name.
+    var abandonedRecord: SessionRecord? {
+        guard hasLeftover, let file = try? openLeftover(O_RDONLY), case .record(let record) = leftover(in: file),
+            file.lock(.shared) != .busy, file.isNamed(temporaryPath)
+        else { return nil }
+        return record
     }
 
     /// True if a living process has not finished the new file: somebody has removed the file of the lock that it holds.

@@ -21,7 +21,7 @@ extension SessionFile {
     /// The session that came for `current`, which the file has; nil if there is none, or a living process is about to put
     /// it in place.
     func successor(of current: SessionRecord?) -> Successor? {
-        if hasLeftover, case .record(let record)? = leftover(), record.follows(current), !isBeingReplaced {
+        if let record = abandonedRecord, record.follows(current) {
             return Successor(record: record, path: temporaryPath)
         }
         guard hasAnswer, let record = unsaved, let current, record.isTakenUp(for: current) else { return nil }

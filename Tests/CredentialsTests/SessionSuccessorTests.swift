@@ -36,6 +36,33 @@ import Threads
         #expect(try file.load()?.record == old && PrivateFile.exists(path(place)))
     }
 
+    /// Whoever looks without the lock while another process saves sees the former session, or the new one in its place.
+    @Test func nothingLiesBesideWhatIsBeingSaved() throws {
+        let first = try record("token-0")
+        try file.save(first)
+        let (file, isDone) = (file, Guarded(false))
+        let writer = try #require(
+            NativeThread(name: "writer") {
+                defer { isDone.with { $0 = true } }
+                var record = first
+                for number in 1...400 {
+                    guard let token = Token("token-\(number)"), let spent = record.spent else { return }
+                    let journal = SessionFile.Journal(fingerprint: spent, at: 1_000_000, cause: .expiry)
+                    guard let replacement = try? file.prepare(journal) else { return }
+                    record.put(TokenSet(accessToken: token), .refresh, now: 1_000_000)
+                    guard (try? file.commit(record, replacement)) != nil else { return }
+                }
+            }
+        )
+        defer { writer.join() }
+        var count = 0
+        while !isDone.with({ $0 }) {
+            if file.successor(of: try file.load()?.record) != nil { count += 1 }
+        }
+        #expect(count == 0)
+        #expect(try file.load()?.record.token == Token("token-400"))
+    }
+
     /// Only the holder of the lock puts it in place; who uses it is told that it is not there.
     @Test(arguments: Place.allCases) func itIsUsedBesideAnotherHolderOfTheLock(_ place: Place) throws {
         let old = try record("old")
