@@ -201,7 +201,7 @@ import Testing
         "An API's own way carries the access token like any request",
         arguments: [
             (FakeServer.Answer.status(200, #"{"ok":true}"#), RevocationOutcome.ended),
-            (.status(200, #"{"ok":false,"error":"token_revoked"}"#), .ended), (.status(401), .ended),
+            (.status(200, #"{"ok":false,"error":"token_revoked"}"#), .rejected), (.status(401), .rejected),
             (.status(200, #"{"ok":false,"error":"fatal_error"}"#), .refused("revocation: fatal_error (status 200)")),
         ] as [(FakeServer.Answer, RevocationOutcome)]
     )

@@ -8,6 +8,8 @@ public enum RevocationOutcome: Equatable, Sendable {
     case ended
     /// The session cannot continue, but its access token may live until it expires.
     case endedPartly(String)
+    /// The API rejects the token that its own request is sent with: that has ended before, and nothing else was ended.
+    case rejected
     /// The server offers no revocation: the token is valid until its end.
     case noWay
     /// It failed for now; `retryAfter` is what the server asked for, in seconds.
@@ -23,6 +25,7 @@ extension RevocationOutcome {
     public var reason: String {
         switch self {
         case .ended: "it has ended"
+        case .rejected: "the access token had ended before, and session.oauth.revocation ends nothing without it"
         case .noWay: "the authorization server has no way to end tokens"
         case .unavailable(let reason, let seconds): reason + (seconds.map { ", and asks for \($0) s" } ?? "")
         case .endedPartly(let reason), .unreachable(let reason), .refused(let reason): reason
@@ -37,13 +40,14 @@ extension TokenEndpoint {
         var hasEnded = false
         if let token = held.refreshToken {
             switch revoke(token, .refreshToken) {
-            case .ended: hasEnded = true
+            case .ended, .rejected: hasEnded = true
             case .noWay: break
             case let outcome: return outcome
             }
         }
         switch held.accessToken.map({ revoke($0, .accessToken) }) ?? .noWay {
         case .ended: return .ended
+        case .rejected: return hasEnded || held.refreshToken == nil ? .ended : .rejected
         case .noWay: return hasEnded ? .ended : .noWay
         case let outcome: return hasEnded ? .endedPartly(outcome.reason) : outcome
         }
@@ -117,9 +121,9 @@ extension TokenEndpoint {
             let isSuccess = (200..<300).contains(response.status)
             if isSuccess, isOwn || !answer.hasError { return .ended }
             // The token authorizes the request itself, so a refusal means that it is no longer valid.
-            if !isOwn, response.status == 401 { return .ended }
+            if !isOwn, response.status == 401 { return .rejected }
             switch answer.revocationProblem(wall: services.clock.wall()) {
-            case .dead: return .ended
+            case .dead: return isOwn ? .ended : .rejected
             case .passing(let reason, let retryAfter): return .unavailable(reason, retryAfter: retryAfter)
             case .lasting(let reason): return .refused(reason)
             }

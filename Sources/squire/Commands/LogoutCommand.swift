@@ -107,6 +107,11 @@ struct LogoutCommand: ParsableCommand {
             )
         case .endedPartly(let reason):
             Output.error("squire: the session has ended, but its access token lives on until its end: \(reason)")
+        case .cameTooLate:
+            Output.error(
+                "squire: the access token had ended before, and session.oauth.revocation ends nothing without it: the refresh "
+                    + "token is forgotten here, but may live on there"
+            )
         // Such tokens are only a cache, and are forgotten even if they live on at the source.
         case .failed(let failure) where oauth?.grant.spends == false:
             Output.error("squire: the token is forgotten here, but lives on: \(failure.reason)")

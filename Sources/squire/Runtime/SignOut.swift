@@ -22,6 +22,9 @@ struct SignOut {
         case rejected
         /// The session cannot continue, but its access token may live until it expires.
         case endedPartly(reason: String)
+        /// The access token had ended before, and with it the request that would have ended the session: the refresh token
+        /// may live.
+        case cameTooLate
         /// There is no way to end the tokens, which live on.
         case noWay
         case failed(Failure)
@@ -77,6 +80,7 @@ struct SignOut {
         return switch outcome {
         case .ended: .ended
         case .endedPartly(let reason): .endedPartly(reason: reason)
+        case .rejected: .cameTooLate
         case .noWay: .noWay
         case .unavailable: .failed(.later(reason: outcome.reason))
         case .unreachable: .failed(.unreachable(reason: outcome.reason))
@@ -92,7 +96,7 @@ struct SignOut {
     func endForGood(_ held: HeldTokens, mayRefresh: Bool = true) -> Bool {
         switch end(held) {
         case .ended: return true
-        case .endedPartly, .noWay, .failed: return false
+        case .endedPartly, .cameTooLate, .noWay, .failed: return false
         case .rejected: break
         }
         guard let source = RecipeSource(configuration) else { return true }

@@ -610,7 +610,10 @@ class OAuthLogin(Scenario):
     def test_logout_by_a_request_of_the_servers_own(self):
         """`revocation` says what is sent, with the access token; where that is refused, it has ended before."""
         def respond(request):
-            return reply(200) if request.target.startswith("/end") else json_reply(200, access_token="a2", refresh_token="r2", expires_in=3600)
+            if not request.target.startswith("/end"): return json_reply(200, access_token="a2", refresh_token="r2", expires_in=3600)
+            return reply(status)
+
+        status = 200
 
         server = self.upstream(respond)
         config = self.config("https://api.example.com", "", "  oauth:\n    client-id: c\n"
@@ -622,6 +625,12 @@ class OAuthLogin(Scenario):
         self.assertEqual((request.line, request.token, request["Content-Type"], request.payload),
                          ("POST /end?all=1 HTTP/1.1", "a2", "application/x-www-form-urlencoded", b"all=true"))
         self.assertEqual(len(server.requests), 2)
+        # An access token that has ended, maybe for its age, ends nothing: nobody is told that the login has ended.
+        status = 401
+        self.command("login", "--config", config, "--refresh-token", "-", "--replace", input="given\n")
+        result = self.command("logout", "--config", config)
+        self.assertIn("the refresh token is forgotten here, but may live on there", result.stderr)
+        self.assertNotIn("refresh_token", self.record())
 
     def test_logout_ends_what_a_login_replaced(self):
         config = self.logged_in()
