@@ -121,6 +121,17 @@ import Testing
         #expect(redacted("/a?x=" + Base64URL.encode(around(60)), secrets).hasPrefix("/a?x=dXV1"))
     }
 
+    /// A key that a reload replaced may still work.
+    @Test func secretsOfFormerConfigurationsAreRemembered() {
+        let keys = (0..<20).map { "configured-key-\($0)" }
+        let token = KnownSecrets.none.remembering(Array("the-token".utf8))
+        let secrets = keys.reduce(token) { $0.replacingConfigured([Array($1.utf8)]) }
+        for (index, key) in keys.enumerated() where index != 1 {
+            #expect(redacted("/" + key, secrets) == (index < 3 ? "/" + key : "/…"), "\(index)")
+        }
+        #expect(redacted("/the-token", secrets.replacingConfigured([])) == "/…")
+    }
+
     @Test func sixteenTokensAreRemembered() {
         let tokens = (0..<20).map { "token-number-\($0)" }
         let secrets = tokens.reduce(KnownSecrets.none) { $0.remembering(Array($1.utf8)) }

@@ -10,10 +10,14 @@ public struct KnownSecrets: Sendable {
 
     /// How many access and refresh tokens are remembered: a client may still send an older one.
     private static let maxTokens = 16
+    /// How many secrets that are configured no more are remembered: they may still work.
+    private static let maxFormer = 16
     /// Shorter secrets, in bytes, would match by chance.
     private static let minLength = 8
 
     private let configured: [[UInt8]]
+    /// Were configured before.
+    private let former: [[UInt8]]
     private let tokens: [[UInt8]]
     /// The texts to search for: every secret in each of its spellings.
     private let spellings: [[UInt8]]
@@ -21,13 +25,14 @@ public struct KnownSecrets: Sendable {
     private let shortest: Int
 
     public init(_ configured: [[UInt8]] = []) {
-        self.init(configured: configured, tokens: [])
+        self.init(configured: configured, former: [], tokens: [])
     }
 
-    private init(configured: [[UInt8]], tokens: [[UInt8]]) {
+    private init(configured: [[UInt8]], former: [[UInt8]], tokens: [[UInt8]]) {
         self.configured = configured.filter { $0.count >= Self.minLength }
+        self.former = former
         self.tokens = tokens.filter { $0.count >= Self.minLength }
-        spellings = (self.configured + self.tokens).flatMap { [$0] + Self.encodings(of: $0) }
+        spellings = (self.configured + former + self.tokens).flatMap { [$0] + Self.encodings(of: $0) }
         shortest = spellings.map(\.count).min() ?? .max
     }
 
@@ -54,12 +59,14 @@ public struct KnownSecrets: Sendable {
     /// A copy that also contains `token`, as the newest.
     public func remembering(_ token: [UInt8]) -> KnownSecrets {
         guard !tokens.contains(token) else { return self }
-        return KnownSecrets(configured: configured, tokens: tokens.suffix(Self.maxTokens - 1) + [token])
+        let tokens = Array(tokens.suffix(Self.maxTokens - 1)) + [token]
+        return KnownSecrets(configured: configured, former: former, tokens: tokens)
     }
 
-    /// A copy with the same tokens and the secrets that are configured now.
+    /// A copy with the same tokens, the secrets that are configured now, and those that were lately.
     public func replacingConfigured(_ configured: [[UInt8]]) -> KnownSecrets {
-        KnownSecrets(configured: configured, tokens: tokens)
+        let former = (former + self.configured).filter { !configured.contains($0) }
+        return KnownSecrets(configured: configured, former: Array(former.suffix(Self.maxFormer)), tokens: tokens)
     }
 
     /// Whether `text` contains one of them.
