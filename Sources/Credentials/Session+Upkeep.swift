@@ -71,9 +71,11 @@ extension Session {
     }
 
     /// Nanoseconds until the record's token should be refreshed to keep it alive.
-    private static func keepAlivePause(_ record: SessionRecord, _ interval: Int64, now: Instant) -> Int64 {
-        guard !record.isEmpty, let received = record.receivedAt else { return interval }
-        let age = max(0, now.wall.subtracting(saturating: received))
+    static func keepAlivePause(_ record: SessionRecord, _ interval: Int64, now: Instant) -> Int64 {
+        guard !record.isEmpty, var used = record.receivedAt else { return interval }
+        // The issuer gave the same token again: it was used, and was not received anew.
+        if let last = record.history.last(where: { $0.outcome == .unchanged }) { used = max(used, last.at) }
+        let age = max(0, now.wall.subtracting(saturating: used))
         return max(0, interval.subtracting(saturating: Int64(min(age, Int(Int64.max / 2_000_000_000))) * 1_000_000_000))
     }
 }

@@ -20,6 +20,25 @@ import Testing
         }
     }
 
+    /// One refresh in the whole time, whatever it brings.
+    @Test func keepAliveCountsARefreshThatBringsTheSameToken() {
+        let (hour, start) = (3600 as Int64, 1_000_000)
+        let left = { (record: SessionRecord, after: Int) in
+            let now = Instant(elapsed: 0, wall: start + after)
+            return Session.keepAlivePause(record, hour * 1_000_000_000, now: now) / 1_000_000_000
+        }
+        var record = SessionRecord()
+        record.put(Self.set("a", "r1"), .signIn, now: start)
+        #expect(left(record, 0) == hour && left(record, 3599) == 1 && left(record, 3600) == 0)
+        record.record(RefreshEntry(at: start + 3600, cause: .keepAlive, outcome: .unavailable))
+        #expect(left(record, 3600) == 0)
+        record.record(RefreshEntry(at: start + 4000, cause: .keepAlive, outcome: .unchanged))
+        record.record(RefreshEntry(at: start + 4100, cause: .rejected, outcome: .unreachable))
+        #expect(left(record, 4000) == hour && left(record, 7600) == 0)
+        record.put(Self.set("b", "r2"), .refresh, now: start + 5000)
+        #expect(left(record, 5000) == hour)
+    }
+
     @Test func mintedWithoutALogin() throws {
         let source = ListedSource([.obtained(Self.set("a", expiresIn: 60))], spends: false, startsAlone: true)
         let file = Self.file()
