@@ -152,6 +152,7 @@ extension ExchangeRunner {
 
     /// The head or the body of a response with that status rejects no credential: unless it is an error, the API accepts
     /// the session's, if the request carried that.
+    @inline(__always)
     func credentialPassed(status: Int) {
         guard exchange.rules.carriesCredential, Exchange.isAcceptance(status) else { return }
         proxy.session.accepted(route: routeHash, epoch: attempt?.epoch ?? 0)
