@@ -125,7 +125,11 @@ let package = Package(
         .target(name: "EventIO", dependencies: ["CLibevent", "Platform", "Threads"], swiftSettings: common),
         // What a service manager is told and passes on: sd_notify(3) and sd_listen_fds(3), without systemd's library.
         .target(name: "ServiceManager", dependencies: ["Platform"], swiftSettings: strict),
-        .target(name: "Upstream", dependencies: ["CCurl", "EventIO", "Platform", "Threads"], swiftSettings: common),
+        .target(
+            name: "Upstream",
+            dependencies: ["CCurl", "EventIO", "Inflation", "Platform", "Threads"],
+            swiftSettings: common
+        ),
         .target(name: "Credentials", dependencies: ["Platform", "Support", "Threads"], swiftSettings: strict),
         // Where tokens come from, beside a recipe: OAuth 2.0, commands, files.
         .target(
@@ -284,8 +288,8 @@ let package = Package(
         .testTarget(
             name: "ReverseProxyTests",
             dependencies: [
-                "Credentials", "EventIO", "HTTP1", "Platform", "ReverseProxy", "Support", "TestFiles", "Threads",
-                "TokenSources", "Upstream",
+                "Credentials", "EventIO", "HTTP1", "Inflation", "Platform", "ReverseProxy", "Support", "TestFiles",
+                "Threads", "TokenSources", "Upstream",
             ],
             swiftSettings: common
         ),

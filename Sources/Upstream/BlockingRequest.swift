@@ -1,4 +1,5 @@
 internal import CCurl
+import Inflation
 public import Threads
 
 /// A whole request and its whole response, for the control path: refresh, sign-in, checks.
@@ -33,6 +34,7 @@ public struct BlockingRequest: Sendable {
     public struct Response: Sendable {
         public var status: Int
         public var fields: [(name: String, value: String)]
+        /// Decompressed if it was compressed, whatever Content-Encoding says.
         public var body: [UInt8]
 
         public init(status: Int, fields: [(name: String, value: String)], body: [UInt8]) {
@@ -107,7 +109,7 @@ public struct BlockingRequest: Sendable {
     func response(of easy: EasyHandle, _ sink: ResponseSink) -> Response {
         var status = 0
         ccurl_get_long(easy.curl, CURLINFO_RESPONSE_CODE, &status)
-        return Response(status: status, fields: sink.fields, body: sink.body)
+        return Response(status: status, fields: sink.fields, body: ContentDecoding.decode(sink.body))
     }
 
     /// Sets all options of the request, runs `transfer`, and returns its result; the response goes to `sink`.
@@ -130,8 +132,6 @@ public struct BlockingRequest: Sendable {
         easy.set(CURLOPT_FORBID_REUSE, 1)
         easy.set(CURLOPT_FOLLOWLOCATION, 0)
         easy.set(CURLOPT_PATH_AS_IS, 1)
-        // Decodes whatever the server compresses; some compress even if only identity is accepted.
-        easy.set(CURLOPT_ACCEPT_ENCODING, "")
         ccurl_set_string(easy.curl, CURLOPT_PROTOCOLS_STR, "http,https")
 
         var list: UnsafeMutablePointer<curl_slist>?
@@ -141,6 +141,8 @@ public struct BlockingRequest: Sendable {
             list = curl_slist_append(list, field.value.isEmpty ? "\(field.name);" : "\(field.name): \(field.value)")
         }
         let names = Set(fields.map { $0.name.lowercased() })
+        // libcurl would decode what it asks for, and drop the body for a coding that it does not know.
+        if !names.contains("accept-encoding") { list = curl_slist_append(list, "Accept-Encoding: identity") }
         for name in ["Expect", "Accept", "Content-Type"] where !names.contains(name.lowercased()) {
             list = curl_slist_append(list, "\(name):")
         }

@@ -11,22 +11,20 @@ import Testing
         0x8A, 0x36, 0xD4, 0x31, 0xD2, 0x31, 0x8E, 0xAD, 0x05, 0x00, 0xC0, 0xC4, 0xF8, 0x17, 0x22, 0x00, 0x00, 0x00,
     ]
 
-    private func make(_ value: String = "expired", encoding: String?) -> RejectionSearch? {
-        RejectionSearch(BodyVerdict([.init(pointer: "/error", equals: [value])]), encoding: encoding)
+    private func make(_ value: String = "expired") -> RejectionSearch {
+        RejectionSearch(BodyVerdict([.init(pointer: "/error", equals: [value])]))
     }
 
-    @Test(arguments: [nil, "", "identity", "Identity"] as [String?]) func anUncodedBodyIsRead(
-        _ encoding: String?
-    ) throws {
-        var search = try #require(make(encoding: encoding))
-        #expect(search.feed(Array(Self.expired.prefix(12))) == .undecided)
-        #expect(search.feed(Array(Self.expired.dropFirst(12))) == .rejected)
+    @Test(arguments: [0, 1, 2, 12]) func anUncodedBodyIsRead(_ first: Int) {
+        var search = make()
+        #expect(search.feed(Array(Self.expired.prefix(first))) == .undecided)
+        #expect(search.feed(Array(Self.expired.dropFirst(first))) == .rejected)
         #expect(search.end() == .rejected)
     }
 
-    @Test(arguments: ["gzip", "x-gzip", "GZIP"]) func aCompressedBodyIsRead(_ encoding: String) throws {
+    @Test func aCompressedBodyIsRead() {
         for piece in [1, 7, Self.compressed.count] {
-            var search = try #require(make(encoding: encoding))
+            var search = make()
             var state = BodyVerdict.State.undecided
             for start in stride(from: 0, to: Self.compressed.count, by: piece) {
                 state = search.feed(Array(Self.compressed[start...].prefix(piece)))
@@ -35,19 +33,15 @@ import Testing
         }
     }
 
-    @Test(arguments: ["br", "gzip, gzip", "deflate"]) func anotherCodingIsNotLookedInto(_ encoding: String) {
-        #expect(make(encoding: encoding) == nil)
-    }
-
     /// A body that nobody can read says nothing of the token.
-    @Test func aDamagedBodyIsNoRejection() throws {
-        var search = try #require(make(encoding: "gzip"))
-        #expect(search.feed(Array("not compressed".utf8)) == .accepted)
+    @Test func aDamagedBodyIsNoRejection() {
+        var search = make()
+        #expect(search.feed([0x1F, 0x8B] + Array("not compressed".utf8)) == .accepted)
         #expect(search.feed(Self.compressed) == .accepted)
     }
 
-    @Test func anotherErrorIsNoRejection() throws {
-        var search = try #require(make("revoked", encoding: nil))
+    @Test func anotherErrorIsNoRejection() {
+        var search = make("revoked")
         #expect(search.feed(Self.expired) == .accepted)
     }
 }

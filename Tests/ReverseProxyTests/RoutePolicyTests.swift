@@ -144,6 +144,17 @@ private struct Random: RandomNumberGenerator {
         #expect(kind(policy, "/api/public/../logout") == .anonymous)
     }
 
+    /// Windows drops what a name ends with, and the `$` of a regular expression matches before a line's end.
+    @Test(
+        arguments: ["x%20", "x%09", "x%0a", "x%0d%0a", "x.", "x..", "x%2e", "x.%20.", "x%2520"].flatMap {
+            ["/anon/\($0)", "/anon./\($0)", "/\($0)/../anon/x%20", "/anon/\($0)/"]
+        }
+    )
+    func whatASegmentEndsWithIsDropped(_ path: String) throws {
+        #expect(kind(try policy(anonymous: ["/anon/x"]), path) == .anonymous)
+        #expect(kind(try policy(anonymous: ["/anon/y"]), path) == .ordinary)
+    }
+
     @Test func aPathWithCountlessReadingsGoesWithoutTheBearer() throws {
         let policy = try policy(anonymous: ["/public"])
         let nested = "/" + String(repeating: "%25", count: 4000) + "41"

@@ -1,6 +1,7 @@
 import Credentials
 import EventIO
 import HTTP1
+import Inflation
 import Platform
 import Support
 
@@ -45,7 +46,7 @@ extension ExchangeRunner {
     func settleCutResponse() {
         switch exchange.state {
         case .collecting(.signIn, _):
-            guard case .tokens(let tokens)? = decodedBody.map(finding) else { return }
+            guard case .tokens(let tokens) = finding(in: decodedBody) else { return }
             proxy.session.adopt(tokens, .signIn, keepsUnsaved: true) { _ in }
         case .collecting(.signOut, _):
             guard let principal = exchange.principal else { return }
@@ -67,8 +68,7 @@ extension ExchangeRunner {
     func beginVerdict() {
         guard case .collecting(.verdict, _) = exchange.state else { return }
         response!.search = RejectionSearch(
-            proxy.rejection.bodyVerdict(status: responseHead.status, challenges: heldText(.wwwAuthenticate)),
-            encoding: heldText(.contentEncoding).joined(separator: ", ")
+            proxy.rejection.bodyVerdict(status: responseHead.status, challenges: heldText(.wwwAuthenticate))
         )
     }
 
@@ -93,10 +93,8 @@ extension ExchangeRunner {
         }
     }
 
-    /// The collected body, decompressed; nil if its coding is unknown.
-    var decodedBody: [UInt8]? {
-        ContentDecoding.decode(response!.collected, encoding: heldText(.contentEncoding).first)
-    }
+    /// The collected body, decompressed.
+    var decodedBody: [UInt8] { ContentDecoding.decode(response!.collected) }
 
     /// The values of a field of the held response.
     func heldText(_ id: FieldName) -> [String] {

@@ -180,7 +180,6 @@ extension ExchangeRunner {
             challenges: responseHead.text(of: .wwwAuthenticate, in: head),
             body: RejectionPolicy.Body(
                 type: responseHead.text(of: .contentType, in: head).first,
-                encoding: responseHead.text(of: .contentEncoding, in: head).joined(separator: ", "),
                 isThere: responseHead.framing != .none
             )
         )

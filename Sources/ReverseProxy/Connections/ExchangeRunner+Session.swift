@@ -164,10 +164,10 @@ extension ExchangeRunner {
     func learnToken() {
         let now = MonotonicClock.now()
         let tokens: TokenSet
-        switch decodedBody.map(finding) {
-        case .tokens(let found)?: tokens = found
-        case .unusable(let reason, _)?: return relayCollected(proxyStatus: Problem.proxyStatus(unusable: reason))
-        case .absent?, nil: return relayCollected(proxyStatus: Self.noToken)
+        switch finding(in: decodedBody) {
+        case .tokens(let found): tokens = found
+        case .unusable(let reason, _): return relayCollected(proxyStatus: Problem.proxyStatus(unusable: reason))
+        case .absent: return relayCollected(proxyStatus: Self.noToken)
         }
         let ticket = waitForSession(now: now)
         let waiting = resources.waiting

@@ -4,8 +4,9 @@ import HTTP1
 /// combination and order.
 ///
 /// The steps: decode percent-encoding, read `\` as `/`, drop the parameters of segments (`;name=value`, RFC 3986
-/// section 3.3), merge slashes, resolve dot segments, end at a NUL or at an encoded `?` or `#`. For decisions only; the
-/// forwarded path is the client's.
+/// section 3.3), merge slashes, resolve dot segments, drop the dots and blanks that segments end with (Windows does, and
+/// the `$` of a regular expression matches before a line's end), end at a NUL or at an encoded `?` or `#`. For decisions
+/// only; the forwarded path is the client's.
 struct PathReadings {
     /// All different readings, the path itself first.
     private(set) var all: [[UInt8]]
@@ -53,14 +54,9 @@ struct PathReadings {
         return start >= path.count || !isOddSegment(path, start, path.count)
     }
 
-    /// The segment is empty, `.` or `..`.
+    /// The segment is empty, or ends with a dot, as `.` and `..` do.
     private static func isOddSegment(_ path: UnsafeRawBufferPointer, _ start: Int, _ end: Int) -> Bool {
-        switch end - start {
-        case 0: true
-        case 1: path[start] == UInt8(ascii: ".")
-        case 2: path[start] == UInt8(ascii: ".") && path[start + 1] == UInt8(ascii: ".")
-        default: false
-        }
+        end == start || path[end - 1] == UInt8(ascii: ".")
     }
 
     /// The reading that most servers choose.
@@ -75,7 +71,8 @@ struct PathReadings {
     // MARK: Steps, each nil if it changes nothing
 
     private static let steps = [
-        decoded, withoutBackslashes, withoutParameters, withMergedSlashes, withoutDotSegments, cut,
+        decoded, withoutBackslashes, withoutParameters, withMergedSlashes, withoutDotSegments, withoutFinalFill,
+        cut,
     ]
 
     static func decoded(_ path: [UInt8]) -> [UInt8]? {
@@ -140,6 +137,15 @@ struct PathReadings {
         guard isChanged else { return nil }
         let result = Array(segments.joined(separator: [UInt8(ascii: "/")]))
         return result.first == UInt8(ascii: "/") ? result : [UInt8(ascii: "/")] + result
+    }
+
+    /// Drops the dots, blanks and line ends that segments end with, except for segments of nothing else.
+    private static func withoutFinalFill(_ path: [UInt8]) -> [UInt8]? {
+        let isFill = { (byte: UInt8) in byte == UInt8(ascii: ".") || byte == 0x20 || 0x09...0x0D ~= byte }
+        let parts = path.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        let kept = parts.map { part in part.lastIndex { !isFill($0) }.map { part[...$0] } ?? part }
+        let result = Array(kept.joined(separator: [UInt8(ascii: "/")]))
+        return result.count == path.count ? nil : result
     }
 
     private static func cut(_ path: [UInt8]) -> [UInt8]? {

@@ -29,14 +29,11 @@ public final class RejectionPolicy: Sendable {
     public struct Body: Sendable {
         /// The value of Content-Type.
         public var type: String?
-        /// The value of Content-Encoding.
-        public var encoding: String?
         /// False for responses without a body, such as those to HEAD.
         public var isThere: Bool
 
-        public init(type: String?, encoding: String? = nil, isThere: Bool = true) {
+        public init(type: String?, isThere: Bool = true) {
             self.type = type
-            self.encoding = encoding
             self.isThere = isThere
         }
 
@@ -44,10 +41,6 @@ public final class RejectionPolicy: Sendable {
         private var essence: String {
             let essence = (type ?? "").utf8.prefix { $0 != UInt8(ascii: ";") }.drop(while: Octet.isBlank)
             return String(decoding: essence.prefix { !Octet.isBlank($0) }.map(Octet.lowercase), as: UTF8.self)
-        }
-
-        private var isReadable: Bool {
-            encoding.map { ["", "identity", "gzip", "x-gzip"].contains($0.lowercased()) } ?? true
         }
 
         /// Bodies that are sequences of records, possibly endless: none of them is held.
@@ -65,7 +58,7 @@ public final class RejectionPolicy: Sendable {
         /// Whether a rule on bodies examines it.
         fileprivate func isLookedInto(_ status: Int) -> Bool {
             // A success is not delayed to look for an error in a body that cannot contain one, nor is a partial body.
-            guard isThere, isReadable, status != 206 else { return false }
+            guard isThere, status != 206 else { return false }
             let essence = essence
             let isJSON = essence == "application/json" || essence.hasSuffix("+json")
             return (isJSON || status >= 300) && !Self.isStream(essence)

@@ -18,6 +18,7 @@ public final class ExecSource: TokenSource {
     private let runner: CommandRunner
     private let input: CommandRunner.Input
     private let interval: Duration
+    private let secrets: [String]
     private let clock: any CredentialClock
     private let remark: @Sendable (String) -> Void
     /// The last run that returned the held token.
@@ -37,19 +38,22 @@ public final class ExecSource: TokenSource {
     /// The command runs at most once in this time while it returns the same token, and that has not ended.
     public static let standardInterval = Duration.seconds(10)
 
-    /// `upstream` is its URL, which some helpers need; `environment` is this process's. `remark` is called with a
+    /// `upstream` is its URL, which some helpers need; `environment` is this process's. `secrets` are the configuration's:
+    /// no words of a command that are shown hold them. `remark` is called with a
     /// sentence if a command provided a token but also complained.
     public init(
         _ configuration: ExecConfiguration,
         upstream: String,
         environment: [String: String],
         company: Company = .nobody,
+        secrets: [String] = [],
         interval: Duration = ExecSource.standardInterval,
         clock: any CredentialClock = SystemClock(),
         remark: @escaping @Sendable (String) -> Void = { _ in }
     ) {
         self.configuration = configuration
         self.interval = interval
+        self.secrets = configuration.variables.compactMap(\.value.text) + secrets
         self.clock = clock
         self.remark = remark
         let talk = ExecTalk(configuration, upstream: upstream, company: company)
@@ -82,7 +86,7 @@ public final class ExecSource: TokenSource {
     private func outcome(of end: CommandEnd, _ held: HeldTokens) -> TokenOutcome {
         func quoted(_ complaint: String, _ others: [String] = []) -> String {
             let held = [held.accessToken?.value].compactMap(\.self)
-            return Complaint.text(complaint, hiding: configuration.variables.compactMap(\.value.text) + held + others)
+            return Complaint.text(complaint, hiding: secrets + held + others)
         }
         func story(_ text: String) -> String { "the command \(configuration.name) \(text)" }
         switch end {

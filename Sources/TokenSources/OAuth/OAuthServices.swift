@@ -10,6 +10,8 @@ public struct OAuthServices: Sendable {
     public var apply: CredentialApplication
     /// Reads a secret. Blocking.
     public var readSecret: @Sendable (SecretReference) -> Result<String, SecretProblem>
+    /// The configuration's secrets, which no text of a server that is shown may hold.
+    public var secrets: [String]
     public var clock: any CredentialClock
     /// Called for each request, on the thread that sent it.
     public var observe: @Sendable (TokenRequestRecord) -> Void
@@ -20,6 +22,7 @@ public struct OAuthServices: Sendable {
         connection: UpstreamSettings,
         apply: CredentialApplication = CredentialApplication(),
         readSecret: @escaping @Sendable (SecretReference) -> Result<String, SecretProblem>,
+        secrets: [String] = [],
         clock: any CredentialClock = SystemClock(),
         observe: @escaping @Sendable (TokenRequestRecord) -> Void = { _ in },
         send: @escaping @Sendable (BlockingRequest, UpstreamSettings) -> BlockingRequest.Outcome = Self.perform
@@ -27,6 +30,7 @@ public struct OAuthServices: Sendable {
         self.connection = connection
         self.apply = apply
         self.readSecret = readSecret
+        self.secrets = secrets
         self.clock = clock
         self.observe = observe
         self.send = send

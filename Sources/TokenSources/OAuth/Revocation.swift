@@ -117,7 +117,7 @@ extension TokenEndpoint {
         case .failure(.notSent(let error)): return .unreachable("revocation: \(error.detail)")
         case .failure(.noResponse(let error, _)): return .unavailable("revocation: \(error.detail)")
         case .success(let response):
-            let answer = TokenAnswer(response, of: "revocation", configuration, hiding: secrets)
+            let answer = TokenAnswer(response, of: "revocation", configuration, hiding: secrets + services.secrets)
             let isSuccess = (200..<300).contains(response.status)
             if isSuccess, isOwn || !answer.hasError { return .ended }
             // The token authorizes the request itself, so a refusal means that it is no longer valid.

@@ -124,7 +124,7 @@ public final class TokenEndpoint: Sendable {
         _ purpose: TokenPurpose
     ) -> TokenReply {
         let secrets = sent.secrets + [held.accessToken, held.refreshToken].compactMap { $0?.value }
-        let answer = TokenAnswer(response, configuration, hiding: secrets)
+        let answer = TokenAnswer(response, configuration, hiding: secrets + services.secrets)
         return answer.reply(for: purpose, held: held, wall: services.clock.wall())
     }
 
@@ -142,7 +142,8 @@ public final class TokenEndpoint: Sendable {
         switch sent.reply {
         case .failure(let failure): throw EndpointFailure(failure, of: "device endpoint")
         case .success(let response):
-            let answer = TokenAnswer(response, of: "device endpoint", configuration, hiding: sent.secrets)
+            let secrets = sent.secrets + services.secrets
+            let answer = TokenAnswer(response, of: "device endpoint", configuration, hiding: secrets)
             if let problem = answer.problem(wall: services.clock.wall()) { throw problem }
             return answer.json ?? .object([])
         }

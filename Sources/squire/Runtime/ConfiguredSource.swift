@@ -23,6 +23,7 @@ enum ConfiguredSource {
                 upstream: loaded.configuration.upstreamURL,
                 environment: Environment.all,
                 company: company,
+                secrets: loaded.configuration.secretTexts,
                 interval: TestTimes.execInterval,
                 remark: remark
             )
@@ -41,10 +42,16 @@ enum ConfiguredSource {
             connection: loaded.configuration.upstreamSettings,
             apply: loaded.configuration.session.apply,
             readSecret: { [reader = loaded.secretReader] in reader.read($0) },
+            secrets: loaded.configuration.secretTexts,
             observe: { observe(SessionRequestRecord($0)) }
         )
         return TokenEndpoint(oauth, services)
     }
+}
+
+extension ProxyConfiguration {
+    /// The configured secrets for those who quote what others wrote.
+    fileprivate var secretTexts: [String] { secrets.map { String(decoding: $0, as: UTF8.self) } }
 }
 
 extension SessionConfiguration {

@@ -65,6 +65,8 @@ struct SignOut {
         let timeout = configuration.session.timeout ?? .seconds(30)
         let policy = RejectionPolicy(configuration.session.rejected)
         switch SessionRequests(configuration).send(method, path, token: token, timeout: timeout) {
+        // Its status says that the session has ended, however the rest of it fails.
+        case .failure(.noResponse(_, let cut?)) where !policy.isRejected(cut, to: method): return .ended
         case .failure(.notSent(let error)), .failure(.noResponse(let error, _)):
             return .failed(.unreachable(reason: error.explained))
         case .success(let response) where policy.isRejected(response, to: method): return .rejected

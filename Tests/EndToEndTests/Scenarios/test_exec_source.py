@@ -129,6 +129,29 @@ class ExecTest(StatelessCase):
         self.command("token", "--config", config, code=75, env={"SQUIRE_EXEC": "1"})
         self.assertEqual(self.runs, 1)
 
+    def test_words_of_a_command_show_no_configured_secret(self):
+        """One list for whatever others wrote: headers, however they are given, the key, the proxy's password."""
+        secrets = {"header": "hush-header-11", "variable": "hush-variable-22", "file": "hush-file-33", "key": "hush-key-44444444", "proxy": "hush-proxy-55"}
+        for name, value in (("key", secrets["key"]), ("value", secrets["file"])):
+            (self.directory / name).write_text(value + "\n")
+            (self.directory / name).chmod(0o600)
+        self.helper(f"echo 'no luck with {' and '.join(secrets.values())}' >&2\nexit 1")
+        extra = f"""access: {{key: {self.directory}/key}}
+proxy: http://user:{secrets["proxy"]}@127.0.0.1:9
+headers:
+  X-A: {{value: "{secrets["header"]}", secret: true}}
+  X-B: {{env: HUSH}}
+  X-C: {{file: value}}
+"""
+        self.env["HUSH"] = secrets["variable"]
+        config = self.stateless("http://127.0.0.1:9", "exec: [./helper]", extra)
+        squire = self.run_squire(config)
+        self.assertEqual(self.fetch(squire, headers={"X-Squire-Key": secrets["key"]}).status, 503)
+        squire.wait_for_text("no luck with")
+        said = self.command("token", "--config", config, code=75, env={"SQUIRE_EXEC": "1"}).stderr
+        for value in secrets.values():
+            self.assertNotIn(value, squire.text() + said)
+
     def test_commands_that_look_run_nothing(self):
         self.helper("echo tok")
         config = self.stateless("http://127.0.0.1:9", "exec: [./helper, --password, hunter2]",

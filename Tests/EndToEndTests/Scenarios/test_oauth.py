@@ -27,11 +27,13 @@ class OAuth(Scenario):
         return self.upstream(lambda request: reply(200, (request.token or "").encode()) if request.token in accepted
                              else reply(401, b"original refusal", 'WWW-Authenticate: Bearer error="invalid_token"'))
 
-    def proxy(self, api, tokens, lines, session="", extra="", arguments=(), **env):
-        """Squire between an API and a server of tokens."""
+    def proxy(self, api, tokens, lines, session="", extra="", arguments=(), hushed="", **env):
+        """Squire between an API and a server of tokens. `hushed` is one more header."""
         endpoint = "" if "token-endpoint" in lines or "issuer" in lines else f"    token-endpoint: {tokens.url}/token\n"
         text = "".join(f"    {line}\n" for line in lines.split("\n"))
         config = self.config(api.url, extra, f"{session}  oauth:\n{endpoint}{text}", profile="")
+        path = pathlib.Path(config)
+        path.write_text(path.read_text().replace("headers:\n", f"headers:\n  {hushed}\n" if hushed else "headers:\n"))
         self.env.update(env)
         squire = self.run_squire(config, *arguments)
         squire.config = config
@@ -237,14 +239,14 @@ class OAuth(Scenario):
         def respond(request, number):
             if repaired.is_set():
                 return answer(200, {"access_token": "new", "refresh_token": "next", "expires_in": 3600})
-            told = f"unknown client, sent {request['Authorization']} {form(request)['refresh_token']} s%33cret-value \x1b[2J"
+            told = f"unknown client, sent {request['Authorization']} {form(request)['refresh_token']} s%33cret-value hush-header \x1b[2J"
             return answer(401, {"error": "invalid_client", "error_description": told})
 
         tokens = self.token_server(respond)
         self.save_tokens()
         api = self.upstream(lambda request: reply(200) if request.token == "new" or request.target == "/good" else reply(401))
         squire = self.proxy(api, tokens, "client-id: c\nclient-secret: {env: SVC}", arguments=("--inspector", "127.0.0.1:0"),
-                            SVC="s3cret-value")
+                            hushed='X-A: {value: "hush-header", secret: true}', SVC="s3cret-value")
         refused = self.fetch(squire, target="/bad")
         self.assertEqual(refused.status, 401)
         self.assertIn("session.oauth.client-authentication", refused.headers["Proxy-Status"])
@@ -254,7 +256,7 @@ class OAuth(Scenario):
         log = squire.text()
         for part in ["invalid_client", "session.oauth.client-authentication", "session.oauth.client-secret"]:
             self.assertIn(part, log)
-        for secret in ["old-refresh", "s3cret-value", base64.b64encode(b"c:s3cret-value").decode(), "\x1b"]:
+        for secret in ["old-refresh", "s3cret-value", "hush-header", base64.b64encode(b"c:s3cret-value").decode(), "\x1b"]:
             self.assertNotIn(secret, log)
         repaired.set()
         # Not while it backs off, unless a person asks.

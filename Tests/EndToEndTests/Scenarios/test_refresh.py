@@ -1,5 +1,5 @@
 """The token's life: refused, refreshed, sent again; once, for everyone."""
-import fcntl, hashlib, re, select, stat, subprocess, threading, time
+import fcntl, gzip, hashlib, re, select, stat, subprocess, threading, time, zlib
 from harness import *
 
 
@@ -179,6 +179,37 @@ class Refresh(Scenario):
             self.assertEqual([r.token for r in self.refreshes(upstream)], [old])
             self.assertEqual(json.loads(self.session_file.read_text())["token"], new)
             squire.stop()
+
+    def test_the_name_of_a_coding_costs_no_token(self):
+        """Servers name codings that nobody knows or that were never applied, and compress without being asked."""
+        whole = lambda body: body
+        cases = [("utf-8", whole), ("compress", whole), ("gzip", whole), ("br", whole), ("zstd", whole), ("deflate", whole), ("gzip, utf-8", whole),
+                 ("gzip", gzip.compress), (None, gzip.compress), ("utf-8", gzip.compress), ("deflate", zlib.compress),
+                 ("gzip", lambda body: gzip.compress(body)[:-8])]
+        for index, (coding, pack) in enumerate(cases):
+            with self.subTest(coding=coding, index=index):
+                old, new, third = jwt(jti=f"old{index}"), jwt(jti=f"new{index}"), jwt(jti=f"third{index}")
+                fields = ["Content-Type: application/json", *([f"Content-Encoding: {coding}"] if coding else [])]
+                packed = lambda token: reply(200, pack(token_reply(token).split(b"\r\n\r\n", 1)[1]), *fields)
+                accepted, asked = set(), []
+
+                def respond(request):
+                    if request.target == "/api/customers/refresh":
+                        asked.append((request.token, request["Accept-Encoding"]))
+                        accepted.add(new)
+                        return packed(new)
+                    if request.target == "/api/customers/login":
+                        accepted.add(third)
+                        return packed(third)
+                    return reply(200) if request.token in accepted else reply(401)
+
+                squire, upstream = self.proxied(respond, token=old)
+                self.assertEqual(self.fetch(squire).status, 200)
+                self.assertEqual(asked, [(old, "identity")])
+                self.assertEqual(json.loads(self.session_file.read_text())["token"], new)
+                self.assertEqual(self.fetch(squire, "POST", "/api/customers/login", b"{}").status, 200)
+                self.assertEqual(json.loads(self.session_file.read_text())["token"], third)
+                squire.stop()
 
     def test_the_parts_of_cut_answers_are_kept(self):
         """The token can be read in one of them, and whoever reads it need not log in."""

@@ -44,7 +44,7 @@ class Refusals(Scenario):
         for name, fields, first in (
             ("decided", [json_type], b'{"error":"other","items":['), ("identity", [json_type, "Content-Encoding: identity"], b'{"error":1,'),
             ("gzip", [json_type, "Content-Encoding: gzip"], packed), ("no JSON", [json_type], b"<html>"),
-            ("another coding", [json_type, "Content-Encoding: br"], b"{"), ("two codings", [json_type, "Content-Encoding: gzip, br"], b"{"),
+            ("another coding", [json_type, "Content-Encoding: br"], b"\x8b\x01"), ("two codings", [json_type, "Content-Encoding: gzip, br"], b"\x1b\x10"),
             ("broken gzip", [json_type, "Content-Encoding: gzip"], b"{}"), ("text", ["Content-Type: text/plain"], b"{"), ("events", ["Content-Type: text/event-stream"], b"{"),
             ("no type", [], b"{"), ("not an array", [json_type], b'[{"error":"token_expired"},'), ("64 KiB", [json_type], b"{" + b" " * 66000),
         ):
@@ -139,6 +139,12 @@ class SignOuts(Scenario):
             said, asked = self.sign_out(rule, code=75, respond=lambda _: rejection)
             self.assertEqual((len(asked), json.loads(self.session_file.read_text())["token"]), (3, "new-token"))
             self.assertIn("rejects the refreshed token, too", said.stderr)
+
+    def test_a_logout_is_over_when_its_status_says_so(self):
+        for answer in (lambda body: (reply(200, body)[:-1], "close"), lambda body: reply(200, body * 100_000)):
+            said, asked = self.sign_out("401", respond=lambda request: answer(b"goodbye, goodbye, goodbye"))
+            self.assertEqual((said.stdout.splitlines()[0], asked), ("logged out", ["POST /logout old-token"]))
+            self.assertNotIn("token", json.loads(self.session_file.read_text()))
 
     def test_a_logout_sends_what_the_route_names(self):
         for pattern, request in (("DELETE /logout", "DELETE /logout"), ("/v1/Out", "POST /v1/Out"), ("GET /out", "GET /out"),

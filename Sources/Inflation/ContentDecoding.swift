@@ -1,0 +1,78 @@
+/// The content of responses that may contain a token, or a rejection of one: decompressed, if it is compressed.
+///
+/// The octets say whether it is (RFC 1952 section 2.3.1, RFC 1950 section 2.2), not Content-Encoding: servers, and what
+/// stands before them, name codings there that nobody knows, or that were never applied, and compress without being
+/// asked. A token must not be lost for that. The client gets the response unchanged.
+public enum ContentDecoding {
+    /// In bytes: larger than any such response; limits how far a small one can expand.
+    static let maxBytes = 1 << 20
+
+    /// How many octets say whether a body is compressed.
+    public static let markBytes = 2
+
+    /// Whether a body that begins with `start` may be compressed. No JSON begins so, except for numbers.
+    public static func mayBeCompressed(_ start: some Collection<UInt8>) -> Bool {
+        guard let first = start.first, let second = start.dropFirst().first else { return false }
+        let isZlib = first & 0x8F == 0x08 && (Int(first) << 8 | Int(second)) % 31 == 0
+        return first == 0x1F && second == 0x8B || isZlib
+    }
+
+    /// The content of `body`. As much of it as can be decompressed, at most 1 MiB: what is damaged or missing behind a
+    /// token does not matter. `body` itself if that is nothing.
+    public static func decode(_ body: [UInt8]) -> [UInt8] {
+        guard mayBeCompressed(body), let inflater = Inflater(.marked, chunk: 16 * 1024) else { return body }
+        var result: [UInt8] = []
+        _ = inflater.inflate(body) { part in
+            part.withUnsafeBufferPointer { result += $0.prefix(maxBytes - result.count) }
+            return result.count < maxBytes
+        }
+        return result.isEmpty ? body : result
+    }
+}
+
+/// Decompresses the beginning of a response while it arrives, if it is compressed.
+public final class ContentDecoder {
+    private enum State {
+        /// The first octets, too few to say.
+        case beginning([UInt8])
+        case plain
+        case compressed(Inflater)
+        /// The end of the compressed octets, or a fault, was found.
+        case over
+    }
+
+    private var state = State.beginning([])
+
+    private static let chunkBytes = 4096
+
+    public init() {}
+
+    /// Decodes `bytes`, and passes the result to `deliver` in parts, as long as that returns true. False if they are
+    /// malformed: later bytes decode to nothing.
+    public func decode(_ bytes: [UInt8], _ deliver: (Span<UInt8>) -> Bool) -> Bool {
+        switch state {
+        case .beginning(let former):
+            let start = former + bytes
+            guard start.count >= ContentDecoding.markBytes else {
+                state = .beginning(start)
+                return true
+            }
+            if ContentDecoding.mayBeCompressed(start), let inflater = Inflater(.marked, chunk: Self.chunkBytes) {
+                state = .compressed(inflater)
+            } else {
+                state = .plain
+            }
+            return decode(start, deliver)
+        case .plain:
+            _ = deliver(bytes.span)
+            return true
+        case .compressed(let inflater):
+            let progress = inflater.inflate(bytes, deliver)
+            if case .needsMore = progress { return true }
+            state = .over
+            if case .malformed = progress { return false }
+            return true
+        case .over: return true
+        }
+    }
+}
