@@ -23,8 +23,6 @@ public final class DescriptorWatch {
     /// Whether the descriptor is watched for reading. Changing it costs a system call; leave it on in steady state.
     public private(set) var isReading = false
     public private(set) var isWriting = false
-    /// The loop's moment at which the descriptor was last found readable or read, or its watching began.
-    private var readAt: UInt64 = 0
 
     public init(loop: EventLoop, descriptor: Int32, delegate: any DescriptorWatchDelegate) {
         self.loop = loop
@@ -36,12 +34,8 @@ public final class DescriptorWatch {
             descriptor,
             EV_READ | EV_PERSIST,
             { _, _, context in
-                // Not retained: `close()` comes before it is released, and frees the event.
-                Unmanaged<DescriptorWatch>.fromOpaque(context!)._withUnsafeGuaranteedRef { watch in
-                    guard !watch.isClosed else { return }
-                    watch.noteRead()
-                    watch.delegate.descriptorIsReadable(watch)
-                }
+                let watch = Unmanaged<DescriptorWatch>.fromOpaque(context!).takeUnretainedValue()
+                if !watch.isClosed { watch.delegate.descriptorIsReadable(watch) }
             },
             context
         )
@@ -54,26 +48,7 @@ public final class DescriptorWatch {
     public func setReading(_ on: Bool) {
         guard on != isReading, let readEvent else { return }
         isReading = on
-        noteRead()
         _ = on ? event_add(readEvent, nil) : event_del(readEvent)
-    }
-
-    /// The owner has just read the descriptor, or is about to: only a later look can tell that nothing has come since.
-    @inline(__always)
-    public func noteRead() {
-        readAt = loop.moment
-    }
-
-    /// Whether the loop's last look showed that nothing can be read: neither bytes nor the peer's end. False if that is
-    /// not known, because the descriptor was read since, for instance. Costs no system call.
-    ///
-    /// What arrived before that look is seen, and so is everything that arrived before the event whose callback asks.
-    /// What arrived since is not.
-    public var wasQuiet: Bool {
-        guard isReading, let readEvent, loop.hasLooked(after: readAt) else { return false }
-        // libevent refuses to change the priority of an event that is due, and only then (event_priority_set in
-        // event.c); this one keeps its own.
-        return event_priority_set(readEvent, event_get_priority(readEvent)) == 0
     }
 
     /// Calls back as if the descriptor were readable, in the loop's next turn; does nothing unless it is watched for

@@ -26,12 +26,6 @@ public final class EventLoop: @unchecked Sendable {
     private var runner: pthread_t?
     /// `run()` has returned: work that is handed over now would never run. Protected by `lock`.
     private var hasEnded = false
-    /// Counts the loop's moments: odd while callbacks run, which one look at the descriptors and timers found due, even
-    /// from the turn's end until the next look has been taken.
-    private(set) var moment: UInt64 = 0
-    /// How many descriptors libevent's epoll reports at once, at least (epoll_wait(2): `maxevents`; epoll.c:
-    /// `INITIAL_NEVENT`). A look that found fewer left none out.
-    static let reportedAtOnce = 32
     /// Called at the end of each turn, when everything that one look at descriptors and timers found has been handled.
     /// Whoever sets it must clear it before the objects that it uses go away.
     public var turnEnded: (() -> Void)?
@@ -90,13 +84,8 @@ public final class EventLoop: @unchecked Sendable {
         }
         drainInbox()
         while !isStopped {
-            moment &+= 1
-            // Forgets how many were due in the turn before.
-            event_base_get_max_events(base, UInt32(EVENT_BASE_COUNT_ACTIVE), 1)
             // Without this flag the loop returns at once when only the wake-up event is registered.
-            let result = event_base_loop(base, Int32(EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY))
-            moment &+= 1
-            if result != 0 { break }
+            if event_base_loop(base, Int32(EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY)) != 0 { break }
             turnEnded?()
         }
         drainInbox()
@@ -128,17 +117,6 @@ public final class EventLoop: @unchecked Sendable {
     /// Call on the loop.
     public func endTurn() {
         event_base_loopbreak(base)
-    }
-
-    /// Whether this turn's look was taken after `earlier`, and reported every descriptor that was due: then a descriptor
-    /// that it did not report had nothing to read. Only while callbacks run. Call on the loop.
-    func hasLooked(after earlier: UInt64) -> Bool {
-        moment & 1 == 1 && earlier < moment && isLookWhole
-    }
-
-    /// The look reported fewer than it could.
-    private var isLookWhole: Bool {
-        event_base_get_max_events(base, UInt32(EVENT_BASE_COUNT_ACTIVE), 0) < Self.reportedAtOnce
     }
 
     /// Runs `work` on the loop, in the order of the calls, never before returning. Dropped if the loop has ended. Any

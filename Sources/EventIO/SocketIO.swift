@@ -35,14 +35,14 @@ public enum SocketIO {
     /// Whether nothing can be read: neither bytes nor the peer's end. Consumes nothing.
     public static func hasNothingToRead(_ descriptor: Int32) -> Bool {
         var byte: UInt8 = 0
-        let count = SystemCall.retrying { recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) }
+        let count = SystemCall.retrying { csystem_receive(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) }
         return count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)
     }
 
     /// Whether the peer has sent something that was not read yet. Takes no byte.
     public static func hasInput(_ descriptor: Int32) -> Bool {
         var byte: UInt8 = 0
-        return SystemCall.retrying { recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) } > 0
+        return SystemCall.retrying { csystem_receive(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) } > 0
     }
 
     /// Makes small writes leave at once instead of waiting for an acknowledgement (Nagle's algorithm); does nothing on

@@ -75,8 +75,8 @@ public final class UpstreamConnection: DescriptorWatchDelegate {
     /// True if an idle connection has neither unread bytes nor an end of stream. A connection that is not quiet must
     /// not be used again, because the check may have consumed bytes.
     public var hasNothingToRead: Bool {
-        guard let watch else { return false }
-        if !holdsBytes, watch.wasQuiet || SocketIO.hasNothingToRead(descriptor) { return true }
+        guard isOpen else { return false }
+        if !holdsBytes, SocketIO.hasNothingToRead(descriptor) { return true }
         // The bytes may be for the TLS library: a server may send session tickets at any time (RFC 8446 section 4.6.1).
         // Part of a record tells nothing.
         return isSecure
@@ -101,8 +101,7 @@ public final class UpstreamConnection: DescriptorWatchDelegate {
 
     /// Receives the available bytes, at most one TLS record. The delegate is called again if there are more.
     public func receive(into buffer: UnsafeMutableRawBufferPointer) -> IOResult {
-        guard let watch else { return .failed(0) }
-        watch.noteRead()
+        guard isOpen else { return .failed(0) }
         guard case .library(let transport, _) = carrier else { return SocketIO.read(descriptor, into: buffer) }
         if let session {
             let result = session.receive(into: buffer)

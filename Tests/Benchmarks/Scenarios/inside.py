@@ -71,7 +71,7 @@ def system_calls(options):
         regular, by_the_clock = told_apart(counts, seconds)
         shown = ", ".join(f"{name} {count / REQUESTS:.2f}" for name, count in sorted(regular.items(), key=lambda x: -x[1]))
         shown += f"; by the clock, in all {REQUESTS} requests: {by_the_clock}"
-        figure(f"system calls per request, {kind} upstream", sum(regular.values()) / REQUESTS, "", None if tls else 6, shown)
+        figure(f"system calls per request, {kind} upstream", sum(regular.values()) / REQUESTS, "", None if tls else 7, shown)
         figure(f"epoll_ctl per request, {kind} upstream", counts.get("epoll_ctl", 0) / REQUESTS, "", 0)
 
 

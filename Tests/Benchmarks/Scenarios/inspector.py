@@ -173,7 +173,7 @@ def calls(options):
             counts = traced(rig, [str(thread(pid, WORKER))], lambda: inside.ask(connection, port, inside.REQUESTS))
             regular, _ = inside.told_apart(counts, time.monotonic() - begun)
         shown = ", ".join(f"{name} {count / inside.REQUESTS:.2f}" for name, count in sorted(regular.items(), key=lambda x: -x[1]))
-        figure("system calls per request by the worker, nobody looks", sum(regular.values()) / inside.REQUESTS, "", 6, shown)
+        figure("system calls per request by the worker, nobody looks", sum(regular.values()) / inside.REQUESTS, "", 7, shown)
         # What was recorded is taken in first.
         quiet, deadline = cpu_seconds(pid), time.monotonic() + 60
         while time.sleep(1) or (now := cpu_seconds(pid)) != quiet and time.monotonic() < deadline:
