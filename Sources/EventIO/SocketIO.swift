@@ -52,16 +52,6 @@ public enum SocketIO {
         setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
     }
 
-    /// Tells the kernel that the connection stays on this machine, where nothing is congested: a model of the path, such
-    /// as BBR's, and its timers for pacing only cost CPU time (TCP_CONGESTION, tcp(7)). Does nothing where that is not
-    /// allowed.
-    public static func expectNoCongestion(_ descriptor: Int32) {
-        #if os(Linux)
-        let name: StaticString = "reno"
-        setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_CONGESTION, name.utf8Start, socklen_t(name.utf8CodeUnitCount))
-        #endif
-    }
-
     /// Whether the peer of a Unix socket has closed both directions (POLLHUP, poll(2)).
     public static func isHungUp(_ descriptor: Int32) -> Bool {
         var entry = pollfd(fd: descriptor, events: 0, revents: 0)

@@ -76,7 +76,6 @@ final class Worker {
             }
         }
         SocketIO.disableDelay(descriptor)
-        if listener == .loopback { SocketIO.expectNoCongestion(descriptor) }
         let slot = freeSlots.popLast() ?? connections.count
         let connection = ClientConnection(
             descriptor,
