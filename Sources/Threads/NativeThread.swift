@@ -1,7 +1,8 @@
 internal import CSystem
 import Platform
 
-/// Starts a joinable POSIX thread.
+/// Starts a joinable POSIX thread, which gets no signals that are sent to the process: the main thread decides about
+/// them, and can keep them waiting by blocking them for itself alone (pthreads(7), signal(7)).
 ///
 /// Not `Foundation.Thread`: Foundation costs start-up time and memory that this program does not spend.
 public struct NativeThread: @unchecked Sendable {
@@ -23,6 +24,10 @@ public struct NativeThread: @unchecked Sendable {
 
     /// Nil if the system starts no more threads. `ps -T` and debuggers show the first 15 bytes of `name`.
     public init?(name: String, run: @escaping @Sendable () -> Void) {
+        // A thread begins with its creator's mask.
+        var (blocked, former) = (Self.sentSignals, sigset_t())
+        unsafe pthread_sigmask(SIG_BLOCK, &blocked, &former)
+        defer { unsafe pthread_sigmask(SIG_SETMASK, &former, nil) }
         let retained = unsafe Unmanaged.passRetained(Body(name: name, run: run))
         let body = unsafe retained.toOpaque()
         #if canImport(Glibc)
@@ -42,6 +47,14 @@ public struct NativeThread: @unchecked Sendable {
         // Set by a call that succeeded.
         identifier = created!
         #endif
+    }
+
+    /// All signals but those of a thread's own faults, which end the process wherever they occur.
+    private static var sentSignals: sigset_t {
+        var set = sigset_t()
+        unsafe sigfillset(&set)
+        for fault in [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS] { unsafe sigdelset(&set, fault) }
+        return set
     }
 
     /// Waits until the thread's body has returned. Once only.

@@ -1,22 +1,28 @@
-#if canImport(Glibc)
-import Glibc
+import Platform
 import Testing
 import Threads
 
 @Suite struct NativeThreadTests {
-    /// A name that is too long for the system is cut: it would be ignored otherwise.
-    @Test(arguments: [("short", "short\n"), ("kubernetes-watch", "kubernetes-watc\n")])
-    func aThreadHasItsName(_ name: String, _ shown: String) throws {
-        let found = Latch<String>()
-        let thread = NativeThread(name: name) {
-            let file = open("/proc/thread-self/comm", O_RDONLY)
-            var bytes = [UInt8](repeating: 0, count: 64)
-            let count = max(read(file, &bytes, bytes.count), 0)
-            close(file)
-            found.set(String(decoding: bytes[..<count], as: UTF8.self))
+    /// Otherwise a signal that the main thread keeps waiting would go to another one.
+    @Test func getsNoSignalOfTheProcess() throws {
+        let seen = Latch<[Int32]>()
+        var (before, after) = (sigset_t(), sigset_t())
+        pthread_sigmask(SIG_SETMASK, nil, &before)
+        let thread = try #require(
+            NativeThread(name: "signals") {
+                var mask = sigset_t()
+                pthread_sigmask(SIG_SETMASK, nil, &mask)
+                seen.set((1..<32).filter { sigismember(&mask, $0) == 1 })
+            }
+        )
+        thread.join()
+        pthread_sigmask(SIG_SETMASK, nil, &after)
+        let blocked = seen.wait()
+        for signal in [SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2] { #expect(blocked.contains(signal)) }
+        for fault in [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT] {
+            #expect(blocked.contains(fault) == (sigismember(&before, fault) == 1))
         }
-        try #require(thread).join()
-        #expect(found.wait() == shown)
+        // The creator goes on as before.
+        #expect((1..<32).allSatisfy { sigismember(&before, $0) == sigismember(&after, $0) })
     }
 }
-#endif
