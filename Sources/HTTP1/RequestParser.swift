@@ -24,6 +24,16 @@ public struct RequestParser: Sendable {
         return .failed(visible.contains(Octet.lineFeed) ? .headTooLarge : .targetTooLong)
     }
 
+    /// Whether the bytes are an empty line, or the beginning of one: after a request it does not begin another (RFC 9112
+    /// section 2.2).
+    public static func isEmptyLine(_ bytes: Span<UInt8>) -> Bool {
+        switch bytes.count {
+        case 1: bytes[0] == Octet.carriageReturn || bytes[0] == Octet.lineFeed
+        case 2: bytes[0] == Octet.carriageReturn && bytes[1] == Octet.lineFeed
+        default: false
+        }
+    }
+
     /// How many empty lines before a request are skipped: careless clients send one after a body (RFC 9112 section
     /// 2.2).
     private static let maxEmptyLines = 8

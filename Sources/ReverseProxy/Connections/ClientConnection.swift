@@ -156,7 +156,7 @@ final class ClientConnection: DescriptorWatchDelegate {
         switch result {
         case .incomplete:
             if stream.hasEnded { return endAfterOutput() }
-            guard case .idle = wait, !Self.isEmptyLine(input.readable) else { return }
+            guard case .idle = wait, !RequestParser.isEmptyLine(input.octets.span) else { return }
             state = .awaitingRequest(.head)
             stream.setDeadline(nanoseconds: context.proxy.intervals.head, now: now)
         case .failed(let error):
@@ -184,15 +184,6 @@ final class ClientConnection: DescriptorWatchDelegate {
             )
             // The client ended its side while an earlier request was running; this exchange has to be told, too.
             if stream.hasEnded { clientEnded() }
-        }
-    }
-
-    /// An empty line after a request does not begin another: some clients send one (RFC 9112 section 2.2).
-    private static func isEmptyLine(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        switch bytes.count {
-        case 1: bytes[0] == UInt8(ascii: "\r") || bytes[0] == UInt8(ascii: "\n")
-        case 2: bytes[0] == UInt8(ascii: "\r") && bytes[1] == UInt8(ascii: "\n")
-        default: false
         }
     }
 
