@@ -61,7 +61,7 @@ extension Session {
     @discardableResult
     func keep(_ change: Change, _ name: Naming?, despite error: SessionFileError) -> Bool {
         guard change.keepsUnsaved, !error.isRefusal else { return false }
-        try? replaceInMemory(because: error, name, change)
+        if error.reason != .left { try? replaceInMemory(because: error, name, change) }
         reportUnsaved(error.description)
         return true
     }
@@ -131,8 +131,18 @@ extension Session {
                 do throws(SessionFileError) {
                     version = try saveWithRetry(changed, over: loaded, keeping: kept, file)
                 } catch {
-                    if change.keepsUnsaved { file.leave(changed, insteadOf: loaded?.record, keeping: kept) }
-                    throw error
+                    guard change.keepsUnsaved else { throw error }
+                    file.leave(changed, insteadOf: loaded?.record, keeping: kept)
+                    guard let path = file.path(ofComplete: changed) else { throw error }
+                    // At once, so that nobody here takes it for another's change.
+                    let persistence = snapshot.unsaved(
+                        replacing: before.record.spent,
+                        keeping: former,
+                        error.description,
+                        keptIn: path
+                    )
+                    publish(changed, persistence, by: .change)
+                    throw SessionFileError(error, .left)
                 }
                 guard let version else { return false }
                 publish(changed, .saved(version), by: .change)

@@ -6,8 +6,8 @@ extension Session {
     /// When to look again at a file that is being written, in nanoseconds: it counts as damaged by then.
     private static let writingPause: Int64 = 3_000_000_000
 
-    /// Checks, on the session's thread, whether another process replaced the file, and adopts its token. One stat(2) if
-    /// nothing changed.
+    /// Checks, on the session's thread, whether another process replaced the file, or left beside it what it could not put
+    /// in its place, and adopts that. Two stat(2) if nothing changed.
     public func recheckFile() {
         guard let file, update({ state, _ in state.queueRecheck() }) else { return }
         _ = thread.execute { [self] in
@@ -59,7 +59,7 @@ extension Session {
     /// Nil if nothing changed that matters. Called in `saving`.
     private func readAgain(_ file: SessionFile) -> News? {
         let version = file.version()
-        guard version != snapshot.persistence.version else { return nil }
+        guard version != snapshot.persistence.version else { return file.hasLeftover ? readBeside(file) : nil }
         do throws(SessionFileError) {
             guard let loaded = try file.load(forUse: true, now: clock.now.wall) else {
                 if let delay = update({ $0.loseFile(now: $1) }) { tryAgain(file, after: delay) }
@@ -68,7 +68,7 @@ extension Session {
             let before = snapshot.record
             let isForeign = foreign(loaded.record) != nil
             let isOld = update { state, _ in state.recognizes(loaded, isForeign: isForeign) }
-            if let reason = takeSuccessor(of: loaded, in: file) { return .successor(reason: reason) }
+            if let news = lookBeside(loaded, in: file) { return news }
             let change = AdoptedChange(from: before, to: loaded.record)
             guard !isOld, publish(loaded.record, .saved(loaded.version), by: .file(change)) else { return nil }
             return .event(.adopted(change, of: .process, generation: generation))
@@ -84,6 +84,19 @@ extension Session {
             }
             return nil
         }
+    }
+
+    /// The same for what lies beside the file, which has not changed.
+    private func readBeside(_ file: SessionFile) -> News? {
+        guard let loaded = (try? file.load()) ?? nil else { return nil }
+        return lookBeside(loaded, in: file)
+    }
+
+    private func lookBeside(_ loaded: SessionFile.Loaded, in file: SessionFile) -> News? {
+        if let change = takeLater(file.abandonedRecord, loaded, in: file) {
+            return .event(.adopted(change, of: .process, generation: generation))
+        }
+        return takeSuccessor(of: loaded, in: file).map { .successor(reason: $0) }
     }
 
     /// Tests, on the session's thread, whether a change could be saved, and calls `failed` if not.

@@ -20,6 +20,7 @@ extension Session {
     /// Recovers from a crash during a save or a refresh. The file has `loaded`, and its lock is held.
     private func recover(_ file: SessionFile, _ loaded: SessionFile.Loaded?) {
         let leftover = file.leftover()
+        yieldToLater(leftover?.record, loaded, in: file)
         guard leftover != nil || file.hasDraft || file.hasAnswer else { return }
         var current = loaded
         defer { file.recoverDraft(current?.record) }
@@ -46,6 +47,41 @@ extension Session {
         }
         let reason = saving { takeSuccessor(of: current, in: file, because: problem) }
         if let reason { reportUnsaved(reason) }
+    }
+
+    /// Calls `takeLater`, and tells of it. The file's lock is held.
+    private func yieldToLater(_ beside: SessionRecord?, _ loaded: SessionFile.Loaded?, in file: SessionFile) {
+        guard let change = saving({ takeLater(beside, loaded, in: file) }) else { return }
+        emit(.adopted(change, of: .process, generation: generation))
+        resumeWaiters()
+    }
+
+    /// What this process could not save lay beside the file, where others go on from it. Makes what one of them has put
+    /// there since, which is `beside`, or in the file, which has `loaded`, the session: that is later, and is never
+    /// overwritten with what was there before. Nil if nobody did. Called in `saving`.
+    func takeLater(_ beside: SessionRecord?, _ loaded: SessionFile.Loaded?, in file: SessionFile) -> AdoptedChange? {
+        let before = snapshot
+        guard var unsaved = before.persistence.unsaved, unsaved.keptIn != nil else { return nil }
+        let later: SessionRecord
+        let persistence: Persistence
+        if let beside, beside.follows(loaded?.record) {
+            later = beside
+            unsaved.replacing = loaded?.record.spent
+            unsaved.seen = loaded?.version
+            // Whoever put it there has kept it.
+            unsaved.former = nil
+            unsaved.keptIn = file.temporaryPath
+            persistence = .unsaved(unsaved)
+        } else if let loaded, loaded.version != unsaved.seen, loaded.record.spent != unsaved.replacing {
+            later = loaded.record
+            persistence = .saved(loaded.version)
+        } else {
+            return nil
+        }
+        guard later.held != before.record.held, foreign(later) == nil else { return nil }
+        let change = AdoptedChange(from: before.record, to: later)
+        publish(later, persistence, by: .file(change))
+        return change
     }
 
     /// Puts the leftover, which is `record`, in place. Returns what is in the file now.

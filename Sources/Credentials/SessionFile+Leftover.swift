@@ -8,6 +8,8 @@ extension SessionFile {
         /// A refresh was in flight.
         case journal(Journal)
         case rubbish
+
+        var record: SessionRecord? { if case .record(let record) = self { record } else { nil } }
     }
 
     /// The leftover at the path of new files; nil if there is none. Meaningful only while the lock is held.

@@ -180,7 +180,12 @@ public struct SessionFile: Sendable {
         return place == RealPath.of(other.directory)
     }
 
-    var temporaryPath: String { directory + "/." + name + ".new" }
+    var temporaryPath: String { directory + "/" + temporaryName }
+
+    private var temporaryName: String { "." + name + ".new" }
+
+    /// Whether a change of that entry of the directory concerns the session: the file, or what lies beside it for its place.
+    func isPlace(_ entry: String) -> Bool { entry == name || entry == temporaryName }
 
     var directory: String { ParentDirectory.of(path) }
 

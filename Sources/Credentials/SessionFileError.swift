@@ -13,6 +13,8 @@ public struct SessionFileError: Error, Equatable, Sendable, CustomStringConverti
         case noDirectory
         /// What a login brought could not be saved: it is in that file now; nil if it could not be written either.
         case unsaved(keptIn: String?)
+        /// A change could not be put in the file's place: it lies complete beside it, and is in use.
+        case left
         /// The file contains the session of another API, which is overwritten only on demand.
         case foreign
         /// The file contains the session of another customer, which is overwritten only on demand.
@@ -49,6 +51,11 @@ public struct SessionFileError: Error, Equatable, Sendable, CustomStringConverti
     init(_ error: SessionFileError, keptIn place: String?) {
         description = error.description
         reason = .unsaved(keptIn: place)
+    }
+
+    init(_ error: SessionFileError, _ reason: Reason) {
+        description = error.description
+        self.reason = reason
     }
 
     /// No file can lie at `path`: `place`, a part of it, is no directory.

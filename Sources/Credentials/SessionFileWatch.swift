@@ -1,8 +1,8 @@
 import Platform
 import Threads
 
-/// Watches the session file for changes by any process, on a thread of its own: see `DirectoryEvents`. Where that does
-/// not exist, there is no watch, and `Session.recheckFile` polls.
+/// Watches the session file, and what lies beside it for its place, for changes by any process, on a thread of its own:
+/// see `DirectoryEvents`. Where that does not exist, there is no watch, and `Session.recheckFile` polls.
 ///
 /// *Threading*: calls `changed` on its own thread. Call `stop` on any thread that holds no lock which `changed` takes.
 public final class SessionFileWatch: Sendable {
@@ -51,7 +51,7 @@ public final class SessionFileWatch: Sendable {
                 events.endWatch(ended)
                 watch = nil
             }
-            if hasLostDirectory || seen.contains(where: { $0.hasOverflowed || $0.name == file.name }) { changed() }
+            if hasLostDirectory || seen.contains(where: { $0.hasOverflowed || file.isPlace($0.name) }) { changed() }
         }
     }
 }

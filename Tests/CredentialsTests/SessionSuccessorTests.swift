@@ -137,6 +137,85 @@ import Threads
         #expect(!file.hasLeftover)
     }
 
+    private func left(
+        isLogout: Bool,
+        insteadOf old: SessionRecord,
+        after former: SessionRecord
+    ) throws -> SessionRecord {
+        var later = former
+        if isLogout {
+            later.forgetToken()
+        } else {
+            later.put(TokenSet(accessToken: try #require(Token("later"))), .signIn, now: 1_000_000)
+        }
+        file.leave(later, insteadOf: old, keeping: isLogout ? nil : former)
+        return later
+    }
+
+    /// Two processes go on from what lies there: what the one makes of it is not taken back by the other.
+    @Test(arguments: Place.allCases, [true, false])
+    func whatSomebodyMadeOfItSinceIsNotOverwritten(_ place: Place, _ isLogout: Bool) throws {
+        let old = try record("old")
+        try file.save(old)
+        let new = try record("new", after: old)
+        leave(new, place)
+        guard let holder = try file.tryLock() else { return #expect(Bool(false)) }
+        let session = try Session(file: file, source: nil)
+        #expect(session.token == Token("new"))
+        let later = try left(isLogout: isLogout, insteadOf: old, after: new)
+        holder.unlock()
+        session.recheckFile()
+        #expect(session.end(timeout: .seconds(10)) == nil)
+        #expect(session.token == later.token && session.status.unsaved == nil)
+        #expect(try file.load()?.record.held == later.held && !file.hasLeftover)
+        #expect(try Session(file: file, source: nil).token == later.token)
+    }
+
+    /// The same where another process has put it in the file's place meanwhile.
+    @Test(arguments: [true, false]) func whatSomebodySavedSinceIsNotOverwritten(_ isLogout: Bool) throws {
+        let old = try record("old")
+        try file.save(old)
+        let new = try record("new", after: old)
+        leave(new, .leftover)
+        guard let holder = try file.tryLock() else { return #expect(Bool(false)) }
+        let session = try Session(file: file, source: nil)
+        let later = try left(isLogout: isLogout, insteadOf: old, after: new)
+        holder.unlock()
+        #expect(try Session(file: file, source: nil).token == later.token)
+        // What it does next, it does to what is there.
+        let forgotten = Guarded<HeldTokens?>(nil)
+        _ = Latch<Result<Void, SessionFileError>>.awaiting { done in
+            session.forget(
+                ending: { held in
+                    forgotten.with { $0 = held }
+                    return false
+                },
+                completion: done
+            )
+        }
+        #expect(forgotten.with { $0?.accessToken } == later.token)
+        #expect(session.token == later.token && session.status.unsaved == nil)
+        #expect(try file.load()?.record.held == later.held)
+    }
+
+    /// Who runs already is told, though the file has not changed, and whoever holds its lock.
+    @Test(arguments: [true, false]) func whoRunsIsToldOfWhatIsLeft(_ isLogout: Bool) throws {
+        let old = try record("old")
+        try file.save(old)
+        let session = try Session(file: file, source: nil)
+        guard let holder = try file.tryLock() else { return #expect(Bool(false)) }
+        let first = try record("new", after: old)
+        file.leave(first, insteadOf: old, keeping: nil)
+        session.recheckNow()
+        #expect(session.token == Token("new") && session.status.unsavedIn == file.temporaryPath)
+        let later = try left(isLogout: isLogout, insteadOf: old, after: first)
+        session.recheckNow()
+        #expect(session.token == later.token && session.status.unsavedIn == file.temporaryPath)
+        holder.unlock()
+        #expect(session.end(timeout: .seconds(10)) == nil)
+        #expect(try file.load()?.record.held == later.held && !file.hasLeftover)
+    }
+
     /// Somebody logs in while it is used from beside: that counts.
     @Test func aLoginMeanwhileWins() throws {
         let old = try record("old")

@@ -159,6 +159,15 @@ def inspected(squire):
     return get
 
 
+def can_freeze():
+    with tempfile.NamedTemporaryFile() as file:
+        try: return all(subprocess.run(["chattr", change, file.name], capture_output=True).returncode == 0 for change in ("+i", "-i"))
+        except FileNotFoundError: return False
+
+
+CAN_FREEZE = can_freeze()
+
+
 class OtherHands(Scenario):
     def wait_until(self, check):
         deadline = time.monotonic() + LIMIT
@@ -311,6 +320,45 @@ class OtherHands(Scenario):
                 self.assertEqual([path.name for path in self.directory.iterdir() if path.name.startswith(f".{self.session_file.name}")], [])
                 if does == "login":
                     self.assertEqual(json.loads(previous.read_text())["token"], refreshed if beside else old)
+
+    @unittest.skipUnless(CAN_FREEZE, "only root can make a file immutable, and not everywhere")
+    def test_what_a_client_did_last_counts_for_all_where_the_file_cannot_be_replaced(self):
+        """Each process leaves what its client did beside the file, and goes on from what another left there. Whoever puts it in place in
+        the end, which of them is killed, and though the file does not change: the last deed stays."""
+        def saved(squire): return json.loads(inspected(squire)("/api/status")[1])["session"]["saved"]
+        for does, killed in [(does, killed) for does in ("login", "logout") for killed in (False, True)]:
+            with self.subTest(does, killed=killed):
+                old, first_login, second_login = (jwt(jti=f"{name}{does}{killed}") for name in ("old", "first", "second"))
+                logins = [first_login, second_login]
+                upstream = self.upstream(lambda r: token_reply(logins.pop(0)) if r.target.endswith("login") else reply(200))
+                def sent(squire):
+                    before = len(upstream.requests)
+                    self.fetch(squire)
+                    return upstream.requests[-1].token if len(upstream.requests) > before else None
+                config = self.config(upstream.url)
+                self.save_token(old, config)
+                self.freeze()
+                first, second = (self.run_squire(config, "--inspector", "127.0.0.1:0").wait_for("inspector") for _ in range(2))
+                self.assertEqual((sent(first), sent(second)), (old, old))
+                self.assertEqual(self.fetch(first, "POST", "/api/customers/login", b"{}").status, 200)
+                self.wait_until(lambda: sent(second) == first_login)
+                self.assertEqual(self.fetch(second, "POST", f"/api/customers/{does}", b"{}").status, 200)
+                last = second_login if does == "login" else None
+                self.wait_until(lambda: sent(first) == last)
+                if killed: second.stop(signal.SIGKILL)
+                self.thaw()
+                running = (first,) if killed else (first, second)
+                self.wait_until(lambda: all(map(saved, running)))
+                self.assertEqual(json.loads(self.session_file.read_text()).get("token"), last)
+                self.assertEqual([sent(squire) for squire in running], [last] * len(running))
+                self.assertEqual([path.name for path in self.directory.iterdir() if path.name.startswith(f".{self.session_file.name}")], [])
+                for squire in running: squire.stop()
+
+    def freeze(self):
+        subprocess.run(["chattr", "+i", str(self.session_file)], check=True)
+        self.addCleanup(self.thaw)
+
+    def thaw(self): subprocess.run(["chattr", "-i", str(self.session_file)], check=True)
 
     def test_what_cannot_be_read_is_neither_overwritten_nor_believed(self):
         def directory(path): path.mkdir()
