@@ -21,7 +21,8 @@ extension Session {
     private func recover(_ file: SessionFile, _ loaded: SessionFile.Loaded?) {
         let leftover = file.leftover()
         yieldToLater(leftover?.record, loaded, in: file)
-        guard leftover != nil || file.hasDraft || file.hasAnswer else { return }
+        guard file.hasRemains else { return }
+        file.removeCompleteDraft()
         var current = loaded
         defer { file.recoverDraft(current?.record) }
         var problem: SessionFileError?
@@ -94,8 +95,8 @@ extension Session {
             update { state, _ in state.fileHolds(record, version) }
             return version
         }
-        // A response that could not be interpreted; a session is looked at by itself.
-        if file.unsaved == nil { file.removeAnswer() }
+        // A response that could not be interpreted, or what the end has ended; another session is looked at by itself.
+        if record.isEmpty || file.unsaved == nil { file.removeAnswer() }
         if isOwn { emit(savedNews) } else if !record.isEmpty { emit(.recovered) }
         return SessionFile.Loaded(record: record, version: version)
     }

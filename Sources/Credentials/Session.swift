@@ -88,8 +88,7 @@ public final class Session: Sendable {
     }
 
     private func open(_ file: SessionFile, onlyLooks: Bool) throws(SessionFileError) {
-        let hasRemains = file.hasLeftover || file.hasDraft || file.hasAnswer
-        if !onlyLooks, hasRemains, let handle = (try? hold(file)) ?? nil { handle.unlock() }
+        if !onlyLooks, file.hasRemains, let handle = (try? hold(file)) ?? nil { handle.unlock() }
         // Taking the lock may have found a record that could not be put in the file's place.
         guard snapshot.persistence.unsaved == nil else { return }
         let loaded = try file.loadWhenWritten(forUse: !onlyLooks) { clock.now.wall }

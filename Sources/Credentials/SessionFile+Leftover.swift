@@ -105,17 +105,28 @@ extension SessionFile {
     /// lock must be held.
     func leave(_ record: SessionRecord, insteadOf current: SessionRecord?, keeping former: SessionRecord?) {
         guard !isBeingReplaced else { return }
-        var record = record
-        record.replaces(current)
-        let draft = temporaryPath + ".complete"
-        guard PrivateFile.create(draft, record.serialized()) else { return }
+        var left = record
+        left.replaces(current)
+        guard PrivateFile.create(completeDraftPath, left.serialized()) else { return }
         if let former {
             writeDraft(former)
             settleDraft(isReplaced: true)
         }
-        if unsafe rename(draft, temporaryPath) != 0 { unsafe unlink(draft) }
+        guard unsafe rename(completeDraftPath, temporaryPath) == 0 else { return removeCompleteDraft() }
         try? synchronizeDirectory()
+        settleAnswer(replacedBy: record, hasKeptFormer: former != nil)
     }
+
+    /// Where `leave` writes.
+    private var completeDraftPath: String { temporaryPath + ".complete" }
+
+    /// Removes what a dead process did not leave completely: its client was told of nothing. The lock must be held.
+    func removeCompleteDraft() {
+        unsafe unlink(completeDraftPath)
+    }
+
+    /// True if a process may have left anything to settle. Four stat(2), without the lock.
+    var hasRemains: Bool { hasLeftover || hasDraft || hasAnswer || PrivateFile.exists(completeDraftPath) }
 
     /// The journal of a dead process, to be turned into the record that tells of it: its space is reserved. Nil if there
     /// is none any more. The lock must be held.

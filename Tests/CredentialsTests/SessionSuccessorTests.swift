@@ -216,6 +216,30 @@ import Threads
         #expect(try file.load()?.record.held == later.held && !file.hasLeftover)
     }
 
+    /// A process was killed while it left something.
+    @Test func whatWasNotLeftCompletelyIsRemoved() throws {
+        try file.save(try record("old"))
+        let draft = file.temporaryPath + ".complete"
+        #expect(PrivateFile.create(draft, try record("new").serialized()))
+        #expect(try Session(file: file, source: nil).token == Token("old"))
+        #expect(!PrivateFile.exists(draft))
+    }
+
+    /// What was kept before must not come back, also not by a person's hand.
+    @Test(arguments: [true, false]) func aLogoutThatIsLeftEndsWhatIsKept(_ isKeptLater: Bool) throws {
+        let old = try record("old")
+        try file.save(old)
+        let new = try record("new", after: old)
+        if !isKeptLater { leave(new, .answer) }
+        guard let holder = try file.tryLock() else { return #expect(Bool(false)) }
+        _ = try left(isLogout: true, insteadOf: old, after: new)
+        holder.unlock()
+        if isKeptLater { leave(new, .answer) } else { #expect(!file.hasAnswer) }
+        let session = try Session(file: file, source: nil)
+        #expect(session.token == nil && session.status.unsaved == nil)
+        #expect(try file.load()?.record.isEmpty == true && !file.hasAnswer)
+    }
+
     /// Somebody logs in while it is used from beside: that counts.
     @Test func aLoginMeanwhileWins() throws {
         let old = try record("old")

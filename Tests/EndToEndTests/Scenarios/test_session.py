@@ -279,8 +279,8 @@ class OtherHands(Scenario):
     def test_what_a_client_did_survives_a_kill_where_the_file_cannot_be_replaced(self):
         """It is mounted by itself, as into a container. What a refresh brought may lie beside it already."""
         mounts = ("unshare", "-m", "sh", "-c", 'mount --bind "$0" "$0" && exec "$@"', str(self.session_file))
-        previous = self.session_file.with_name(self.session_file.name + ".previous")
-        for beside, does in [(beside, does) for beside in (False, True) for does in ("login", "logout")]:
+        previous, answer = (self.session_file.with_name(self.session_file.name + end) for end in (".previous", ".answer"))
+        for beside, does in [(beside, does) for beside in ("", f".{self.session_file.name}.new", answer.name) for does in ("login", "logout")]:
             with self.subTest(does, beside=beside):
                 old, refreshed, new = (jwt(jti=f"{name}{beside}{does}") for name in ("old", "refreshed", "new"))
                 def respond(request):
@@ -291,7 +291,7 @@ class OtherHands(Scenario):
                 if beside:
                     former = self.session_file.read_text()
                     self.command("token", "--min-ttl", "23h", "--config", config)
-                    successor = self.session_file.with_name(f".{self.session_file.name}.new")
+                    successor = self.session_file.with_name(beside)
                     successor.write_text(self.session_file.read_text())
                     successor.chmod(0o600)
                     self.session_file.write_text(former)
@@ -318,6 +318,8 @@ class OtherHands(Scenario):
                 self.assertEqual(tokens(), expected)
                 self.assertEqual(json.loads(self.session_file.read_text()).get("token", ""), expected)
                 self.assertEqual([path.name for path in self.directory.iterdir() if path.name.startswith(f".{self.session_file.name}")], [])
+                # Nor is it kept for a person to take up.
+                self.assertFalse(answer.exists())
                 if does == "login":
                     self.assertEqual(json.loads(previous.read_text())["token"], refreshed if beside else old)
 
