@@ -159,9 +159,24 @@ extension Session {
             file.removeAnswer()
             return savedNews
         } catch {
-            update { state, _ in state.explainUnsaved(error.description) }
+            let path = leaveAgain(before.record, unsaved, file)
+            update { state, _ in state.explainUnsaved(error.description, keptIn: path) }
             return nil
         }
+    }
+
+    /// Leaves beside the file what could not be put in its place: it may not have been possible before, or somebody has
+    /// removed it. Returns the file that has it; nil if none has.
+    private func leaveAgain(
+        _ record: SessionRecord,
+        _ unsaved: Persistence.Unsaved,
+        _ file: SessionFile
+    ) -> String? {
+        if unsaved.keptIn == file.answerPath, file.hasAnswer { return file.answerPath }
+        if !file.hasLeftover, let loaded = (try? file.load()) ?? nil, foreign(loaded.record) == nil {
+            file.leave(record, insteadOf: loaded.record, keeping: unsaved.former)
+        }
+        return file.path(ofComplete: record)
     }
 
     func refuseForeign(_ record: SessionRecord, _ file: SessionFile) throws(SessionFileError) {
@@ -275,9 +290,10 @@ extension Session.State {
         return .unsaved(unsaved)
     }
 
-    mutating func explainUnsaved(_ reason: String) {
+    mutating func explainUnsaved(_ reason: String, keptIn path: String?) {
         guard case .unsaved(var unsaved) = persistence else { return }
         unsaved.reason = reason
+        unsaved.keptIn = path
         persistence = .unsaved(unsaved)
     }
 

@@ -1,5 +1,5 @@
 """A session that is never lost: lost answers, other hands, other APIs, the client's own sign-in and sign-out."""
-import gzip, re, stat
+import fcntl, gzip, re, stat
 from harness import *
 
 REFRESH = "/api/customers/refresh"
@@ -355,6 +355,35 @@ class OtherHands(Scenario):
                 self.assertEqual([sent(squire) for squire in running], [last] * len(running))
                 self.assertEqual([path.name for path in self.directory.iterdir() if path.name.startswith(f".{self.session_file.name}")], [])
                 for squire in running: squire.stop()
+
+    @unittest.skipUnless(CAN_FREEZE, "only root can make a file immutable, and not everywhere")
+    def test_what_a_client_did_is_left_again_where_somebody_removes_it(self):
+        """An older Squire takes the end of a session for rubbish."""
+        token = jwt(jti="new")
+        upstream = self.upstream(lambda r: token_reply(token) if r.target.endswith("login") else reply(200))
+        config = self.config(upstream.url)
+        left = self.session_file.with_name(f".{self.session_file.name}.new")
+        def is_left():
+            """And nobody is writing it."""
+            try:
+                with left.open() as file:
+                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                    return bool(file.read().strip()) and os.fstat(file.fileno()).st_ino == left.stat().st_ino
+            except (FileNotFoundError, BlockingIOError): return False
+        for does, code in (("login", 0), ("logout", 77)):
+            with self.subTest(does):
+                self.save_token(jwt(jti=f"old{does}"), config)
+                self.freeze()
+                squire = self.run_squire(config)
+                self.assertEqual(self.fetch(squire, "POST", f"/api/customers/{does}", b"{}").status, 200)
+                left.unlink()
+                self.wait_until(is_left)
+                squire.stop(signal.SIGKILL)
+                expected = token if does == "login" else ""
+                self.assertEqual(self.command("token", "--config", config, code=code).stdout.strip(), expected)
+                self.thaw()
+                self.assertEqual(self.command("token", "--config", config, code=code).stdout.strip(), expected)
+                self.assertFalse(left.exists())
 
     def freeze(self):
         subprocess.run(["chattr", "+i", str(self.session_file)], check=True)
