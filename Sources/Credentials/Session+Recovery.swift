@@ -73,7 +73,10 @@ extension Session {
             unsaved.former = nil
             unsaved.keptIn = file.temporaryPath
             persistence = .unsaved(unsaved)
-        } else if let loaded, loaded.version != unsaved.seen, loaded.record.spent != unsaved.replacing {
+        } else if let loaded {
+            let isNew = loaded.version != unsaved.seen && loaded.record.spent != unsaved.replacing
+            // The file has no token, as before what lay there, and that has ended.
+            guard isNew || loaded.record.isEmpty && beside?.isEnd == true else { return nil }
             later = loaded.record
             persistence = .saved(loaded.version)
         } else {

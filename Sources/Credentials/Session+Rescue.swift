@@ -25,13 +25,17 @@ extension Session {
         guard let file, source?.spends ?? true else { return nil }
         // The file may be readable again.
         if snapshot.persistence.problem != nil { recheckNow() }
+        // What another process writes meanwhile is not taken away.
+        let handle = snapshot.persistence.unsaved == nil ? nil : (try? hold(file)) ?? nil
+        let isHeld = handle != nil
+        defer { extendLifetime(handle) }
         return saving {
             let now = snapshot
             if now.record.isEmpty, let unsaved = now.persistence.unsaved {
                 // A logout that could not be saved: what was kept before must not come back.
                 file.removeAnswer()
                 guard file.path(ofComplete: now.record) == nil else { return nil }
-                file.removeLeftover()
+                if isHeld { file.removeLeftover() }
                 let hasToken = unsaved.seen != nil && unsaved.replacing != nil
                 return hasToken ? Unsaved(path: file.path, reason: unsaved.reason, what: .end) : nil
             }

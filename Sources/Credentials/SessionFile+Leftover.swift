@@ -28,7 +28,7 @@ extension SessionFile {
             let record = SessionRecord(parsing: bytes)
         else { return .rubbish }
         if let journal = Journal(record.document) { return .journal(journal) }
-        return record.isEmpty && record.replaced == nil ? .rubbish : .record(record)
+        return record.isEmpty && !record.isEnd ? .rubbish : .record(record)
     }
 
     /// The record at the path of new files that its writer could not put in place, or did not live to; nil if there is

@@ -75,8 +75,13 @@ public struct SessionRecord: Sendable, Equatable {
         if let fingerprint { replaced = fingerprint }
     }
 
-    /// The same for what a file has; nil if there is no file.
-    mutating func replaces(_ record: SessionRecord?) { replaced = record?.spent }
+    /// The same for what a file has; nil if there is no file. The end of what came for nothing names that: see `isEnd`.
+    mutating func replaces(_ record: SessionRecord?) {
+        document["replaced"] = record?.spent.map(JSONValue.string) ?? (isEmpty ? .null : nil)
+    }
+
+    /// Whether it tells that a session has ended.
+    var isEnd: Bool { isEmpty && document["replaced"] != nil }
 
     /// Whether the tokens in this record came for those in `other`, which are dead since.
     func hasReplaced(_ other: SessionRecord) -> Bool {

@@ -216,6 +216,42 @@ import Threads
         #expect(try file.load()?.record.held == later.held && !file.hasLeftover)
     }
 
+    /// The file has no token: only what lies there tells that it was ended.
+    @Test func theEndOfWhatCameForNothingCounts() throws {
+        var old = try record("old")
+        old.forgetToken()
+        try file.save(old)
+        let new = try record("new", after: old)
+        guard let holder = try file.tryLock() else { return #expect(Bool(false)) }
+        file.leave(new, insteadOf: old, keeping: nil)
+        let session = try Session(file: file, source: nil)
+        #expect(session.token == Token("new"))
+        _ = try left(isLogout: true, insteadOf: old, after: new)
+        holder.unlock()
+        session.recheckFile()
+        #expect(session.end(timeout: .seconds(10)) == nil)
+        #expect(session.token == nil && session.status.unsaved == nil)
+        #expect(try file.load()?.record.isEmpty == true && !file.hasLeftover)
+        #expect(try Session(file: file, source: nil).token == nil)
+    }
+
+    /// An end that could not be saved forgets nothing that another process is about to put in place.
+    @Test func whatAnotherProcessWritesOutlivesARescue() throws {
+        try file.save(try record("old"))
+        guard let holder = try file.tryLock() else { return #expect(Bool(false)) }
+        var ended = try record("old")
+        ended.forgetToken()
+        file.leave(ended, insteadOf: try record("old"), keeping: nil)
+        let session = try Session(file: file, source: nil)
+        #expect(session.token == nil && session.status.unsaved != nil)
+        let login = try record("login", after: ended)
+        leave(login, .leftover)
+        #expect(session.end(timeout: .seconds(10)) == nil)
+        _ = session.rescue()
+        #expect(file.hasLeftover)
+        holder.unlock()
+    }
+
     /// A process was killed while it left something.
     @Test func whatWasNotLeftCompletelyIsRemoved() throws {
         try file.save(try record("old"))
