@@ -155,6 +155,13 @@ extension Session {
         }
     }
 
+    /// `record`, which lies beside the file since it could not be saved, has another identity: it has that there, too.
+    /// If that fails, nothing changes there. Called in `saving`, with the file's lock held.
+    func leaveRenamed(_ record: SessionRecord, _ file: SessionFile) {
+        guard snapshot.persistence.unsaved?.keptIn == file.temporaryPath, let loaded = try? file.load() else { return }
+        file.leave(record, insteadOf: loaded.record, keeping: nil)
+    }
+
     /// What a login brought may be the only living token.
     private func saveWithRetry(
         _ record: SessionRecord,

@@ -102,6 +102,7 @@ extension Session {
                 guard record.held == held else { return .nothing }
                 session.share(&record, name)
                 let version = (try? file.save(record)) ?? nil
+                if version == nil { session.leaveRenamed(record, file) }
                 session.publish(record, version.map(Persistence.saved) ?? session.snapshot.persistence, by: .change)
                 return version == nil ? .inMemory : .inFile
             }

@@ -233,6 +233,7 @@ extension Session: SharedSide {
             let change = AdoptedChange(from: snapshot.record, to: record)
             record.renumber(as: identity)
             guard let loaded else {
+                leaveRenamed(record, file)
                 publish(record, snapshot.persistence, by: .file(change))
                 return .inMemory
             }

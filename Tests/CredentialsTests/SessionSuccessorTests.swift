@@ -1,4 +1,5 @@
 import Platform
+import Support
 import TestFiles
 import Testing
 import Threads
@@ -249,6 +250,33 @@ import Threads
         #expect(session.end(timeout: .seconds(10)) == nil)
         _ = session.rescue()
         #expect(file.hasLeftover)
+        holder.unlock()
+    }
+
+    /// Another login took the identity meanwhile: what is left has the other one, too.
+    @Test func whatIsLeftIsRenamed() throws {
+        let old = try record("old")
+        try file.save(old)
+        let new = try record("new", after: old)
+        leave(new, .leftover)
+        guard let holder = try file.tryLock() else { return #expect(Bool(false)) }
+        let session = try Session(file: file, source: nil)
+        let later = TokenSet(accessToken: try #require(Token("later")))
+        let change = Session.Change(
+            keepsUnsaved: true,
+            make: { record, now in
+                record.put(later, .signIn, now: now)
+                return .replace(keeping: nil)
+            }
+        )
+        let steps = Session.ChangeSteps(session, file, change)
+        for era in [1, 2] {
+            let identity = try #require(SharedIdentity.login(.random(), .random(), after: era))
+            guard case .inMemory = steps.save(as: identity, over: nil) else { return #expect(Bool(false)) }
+            let left = try #require(file.leftover()?.record)
+            #expect(left.token == later.accessToken)
+            #expect(left.document["shared"].flatMap(SharedIdentity.init) == identity)
+        }
         holder.unlock()
     }
 
