@@ -149,6 +149,7 @@ extension Session {
         let isFirst = before.machine.generation == 0
         let hand = isFirst ? .opening : Publication.Hand.file(AdoptedChange(from: before.record, to: successor.record))
         publish(successor.record, .unsaved(unsaved), by: hand)
-        return "\(reason); it is kept in \(successor.path)"
+        let what = successor.record.isEmpty ? "that it has ended" : "it"
+        return "\(reason); \(what) is kept in \(successor.path)"
     }
 }

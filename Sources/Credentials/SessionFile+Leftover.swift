@@ -147,6 +147,8 @@ extension SessionFile {
                 throw SessionFileError("cannot write \(path): \(SessionFileError("remove", temporaryPath).description)")
             }
         case .record, .journal:
+            // The cause, if it is known.
+            try proveReplaceable()
             throw SessionFileError(
                 "cannot write \(path): \(temporaryPath) has a session, or the note of a refresh, that cannot be put in place"
             )

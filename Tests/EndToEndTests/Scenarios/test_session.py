@@ -346,6 +346,10 @@ class OtherHands(Scenario):
                 self.wait_until(lambda: sent(second) == first_login)
                 self.assertEqual(self.fetch(second, "POST", f"/api/customers/{does}", b"{}").status, 200)
                 last = second_login if does == "login" else None
+                # The cause, and not what lies there.
+                second.wait_for_text("NOT SAVED", 2)
+                self.assertIn("Operation not permitted", second.text().split("NOT SAVED")[2])
+                self.assertIn("it is kept in" if last else "that it has ended is kept in", self.command("token", "--config", config, code=0 if last else 77).stderr)
                 self.wait_until(lambda: sent(first) == last)
                 if killed: second.stop(signal.SIGKILL)
                 self.thaw()
