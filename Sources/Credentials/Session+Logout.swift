@@ -19,7 +19,7 @@ extension Session {
         change(completion) { [self] in
             let (result, forgotten) = forget(principal, keepsUnsaved: true)
             if let source, let forgotten {
-                _ = thread.execute { [self] in
+                _ = endings.execute { [self] in
                     if let reason = source.end(forgotten) { emit(.livesOn(reason: reason)) }
                 }
             }

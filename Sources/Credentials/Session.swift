@@ -31,6 +31,8 @@ public final class Session: Sendable {
     /// See `saving`. Acquired before the lock of `state`.
     private let savingLock = Lock()
     let thread = WorkThread(name: "squire-session")
+    /// Ends tokens at their source after a sign-out: a source that does not answer must not hold up a login that follows.
+    let endings = WorkThread(name: "squire-ending")
 
     private let state: Guarded<State>
     private let publishedGeneration = Atomic<UInt64>(0)
@@ -110,8 +112,9 @@ public final class Session: Sendable {
         let (waiters, watch) = update { state, _ in (state.takeWaiters(), state.close()) }
         watch?.stop()
         sharing?.close()
-        // No waiter is left, so the thread may end.
+        // No waiter is left, so the threads may end.
         _ = thread.finish(timeout: .zero)
+        _ = endings.finish(timeout: .zero)
         _ = sharing?.finish(timeout: .zero)
         for waiter in waiters { waiter.fail(.shuttingDown) }
     }
@@ -324,6 +327,8 @@ public final class Session: Sendable {
     public enum Unfinished: Sendable {
         /// A refresh was under way, and its token is not saved.
         case refresh
+        /// A session that a client has ended was being ended at its source, where it may live on.
+        case ending
         /// The token is saved, but the other machines do not know it: the next Squire here shares it.
         case sharing
     }
@@ -342,7 +347,9 @@ public final class Session: Sendable {
         for waiter in update({ state, _ in state.takeWaiters() }) { waiter.fail(.shuttingDown) }
         // The other machines must learn of a token that was just saved.
         let isShared = sharing?.finish(timeout: max(.zero, deadline - .now)) ?? true
+        let hasEnded = endings.finish(timeout: max(.zero, deadline - .now))
         guard isDone else { return .refresh }
+        guard hasEnded else { return .ending }
         return isShared ? nil : .sharing
     }
 

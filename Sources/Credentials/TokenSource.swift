@@ -47,7 +47,7 @@ public protocol TokenSource: Sendable {
     func get(_ held: HeldTokens) -> TokenOutcome
     /// Ends tokens of a session that the API has ended, at an issuer that does not know of that. Returns why some of
     /// them live on, as a clause; nil if none does, or the API's own sign-out ends them all. Blocking; called on one
-    /// thread at a time.
+    /// thread at a time, possibly while `get` runs on another.
     func end(_ held: HeldTokens) -> String?
     /// The response in which the issuer would have brought these tokens: for a caller that asked for a refresh by name,
     /// while somebody else made it.

@@ -4,9 +4,6 @@
 /// stands before them, name codings there that nobody knows, or that were never applied, and compress without being
 /// asked. A token must not be lost for that. The client gets the response unchanged.
 public enum ContentDecoding {
-    /// In bytes: larger than any such response; limits how far a small one can expand.
-    static let maxBytes = 1 << 20
-
     /// How many octets say whether a body is compressed.
     public static let markBytes = 2
 
@@ -17,14 +14,14 @@ public enum ContentDecoding {
         return first == 0x1F && second == 0x8B || isZlib
     }
 
-    /// The content of `body`. As much of it as can be decompressed, at most 1 MiB: what is damaged or missing behind a
-    /// token does not matter. `body` itself if that is nothing.
-    public static func decode(_ body: [UInt8]) -> [UInt8] {
+    /// The content of `body`. As much of it as can be decompressed, at most `limit` bytes: a small one may expand far, and
+    /// what is damaged or missing behind a token does not matter. `body` itself if that is nothing.
+    public static func decode(_ body: [UInt8], limit: Int = 1 << 20) -> [UInt8] {
         guard mayBeCompressed(body), let inflater = Inflater(.marked, chunk: 16 * 1024) else { return body }
         var result: [UInt8] = []
         _ = inflater.inflate(body) { part in
-            part.withUnsafeBufferPointer { result += $0.prefix(maxBytes - result.count) }
-            return result.count < maxBytes
+            part.withUnsafeBufferPointer { result += $0.prefix(limit - result.count) }
+            return result.count < limit
         }
         return result.isEmpty ? body : result
     }

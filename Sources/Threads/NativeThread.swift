@@ -49,11 +49,13 @@ public struct NativeThread: @unchecked Sendable {
         #endif
     }
 
-    /// All signals but those of a thread's own faults, which end the process wherever they occur.
+    /// All signals but those that are about what the thread does itself: its faults, and its use of a terminal in the
+    /// background.
     private static var sentSignals: sigset_t {
         var set = sigset_t()
         unsafe sigfillset(&set)
-        for fault in [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS] { unsafe sigdelset(&set, fault) }
+        let own = [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS, SIGTTIN, SIGTTOU]
+        for signal in own { unsafe sigdelset(&set, signal) }
         return set
     }
 

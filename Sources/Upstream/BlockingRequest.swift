@@ -34,7 +34,7 @@ public struct BlockingRequest: Sendable {
     public struct Response: Sendable {
         public var status: Int
         public var fields: [(name: String, value: String)]
-        /// Decompressed if it was compressed, whatever Content-Encoding says.
+        /// Decompressed if it was compressed, whatever Content-Encoding says; at most `maximumResponseBytes` of it.
         public var body: [UInt8]
 
         public init(status: Int, fields: [(name: String, value: String)], body: [UInt8]) {
@@ -109,7 +109,8 @@ public struct BlockingRequest: Sendable {
     func response(of easy: EasyHandle, _ sink: ResponseSink) -> Response {
         var status = 0
         ccurl_get_long(easy.curl, CURLINFO_RESPONSE_CODE, &status)
-        return Response(status: status, fields: sink.fields, body: ContentDecoding.decode(sink.body))
+        let body = ContentDecoding.decode(sink.body, limit: maximumResponseBytes)
+        return Response(status: status, fields: sink.fields, body: body)
     }
 
     /// Sets all options of the request, runs `transfer`, and returns its result; the response goes to `sink`.
@@ -137,12 +138,13 @@ public struct BlockingRequest: Sendable {
         var list: UnsafeMutablePointer<curl_slist>?
         defer { curl_slist_free_all(list) }
         // "Name:" would remove one of libcurl's own fields; "Name;" sends it empty (CURLOPT_HTTPHEADER(3)).
-        for field in fields {
+        // libcurl would decode what it asks for, and drop the body for a coding that it does not know. So nothing is
+        // asked for, whatever the configuration asks for in clients' requests.
+        list = curl_slist_append(list, "Accept-Encoding: identity")
+        for field in fields where field.name.lowercased() != "accept-encoding" {
             list = curl_slist_append(list, field.value.isEmpty ? "\(field.name);" : "\(field.name): \(field.value)")
         }
         let names = Set(fields.map { $0.name.lowercased() })
-        // libcurl would decode what it asks for, and drop the body for a coding that it does not know.
-        if !names.contains("accept-encoding") { list = curl_slist_append(list, "Accept-Encoding: identity") }
         for name in ["Expect", "Accept", "Content-Type"] where !names.contains(name.lowercased()) {
             list = curl_slist_append(list, "\(name):")
         }

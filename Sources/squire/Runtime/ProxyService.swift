@@ -342,6 +342,10 @@ final class ProxyService {
             switch session.end(timeout: session.spends ? timeout + timeout : .zero) {
             case .refresh? where session.spends:
                 logging.logger().error("a refresh did not end in time; the session may need a login")
+            case .ending?:
+                logging.logger().warning(
+                    "a session that a client had ended was not ended at its source in time: its tokens may live on there"
+                )
             case .sharing?:
                 logging.logger().warning(
                     "the other machines could not be told of all that this one did; the next start here tells them"
