@@ -5,10 +5,10 @@
 /// asked. A token must not be lost for that. The client gets the response unchanged.
 public enum ContentDecoding {
     /// How many octets say whether a body is compressed.
-    public static let markBytes = 2
+    fileprivate static let markBytes = 2
 
     /// Whether a body that begins with `start` may be compressed. No JSON begins so, except for numbers.
-    public static func mayBeCompressed(_ start: some Collection<UInt8>) -> Bool {
+    fileprivate static func mayBeCompressed(_ start: some Collection<UInt8>) -> Bool {
         guard let first = start.first, let second = start.dropFirst().first else { return false }
         let isZlib = first & 0x8F == 0x08 && (Int(first) << 8 | Int(second)) % 31 == 0
         return first == 0x1F && second == 0x8B || isZlib

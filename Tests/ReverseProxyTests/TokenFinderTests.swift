@@ -4,6 +4,14 @@ import TokenSources
 
 @testable import ReverseProxy
 
+extension TokenFinder {
+    /// Only the tokens.
+    fileprivate func find(in body: [UInt8], date: String?, wall: Int) -> TokenSet? {
+        guard case .tokens(let tokens) = look(in: body, date: date, wall: wall) else { return nil }
+        return tokens
+    }
+}
+
 @Suite struct TokenFinderTests {
     private func find(_ body: String) -> TokenSet? {
         var recipe = SessionConfiguration.Refresh(method: "POST", path: "/", token: "/t")

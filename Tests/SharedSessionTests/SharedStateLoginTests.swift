@@ -8,16 +8,15 @@ import Testing
     private typealias Action = SharedState.Action
     private typealias Machine = SharedStateTests.Machine
 
+    /// The identity that a login or logout here takes in that era.
+    private static func login(era: Int) -> SharedIdentity {
+        SharedIdentity(id: FleetNames.token(50), parent: nil, login: FleetNames.token(51), era: era, generation: 0)!
+    }
+
     @Test func logsInOverWhateverThereIs() {
         var machine = Machine.settled()
         _ = machine.tell(.loggedIn)
-        let new = SharedIdentity(
-            id: FleetNames.token(50),
-            parent: nil,
-            login: FleetNames.token(51),
-            era: 3,
-            generation: 0
-        )!
+        let new = Self.login(era: 3)
         let there = SharedStateTests.view(SharedStateTests.identity(7, era: 2), .refused, 9)
         #expect(machine.tell(.read(.record(there))) == [.save(new)])
         #expect(machine.tell(.saved(.inFile)) == [.swap(expecting: there, new: SharedFacts(new, .ready))])
@@ -33,13 +32,7 @@ import Testing
     @Test func logsInWithoutTheEngine() {
         var machine = Machine.settled()
         _ = machine.tell(.loggedIn)
-        let new = SharedIdentity(
-            id: FleetNames.token(50),
-            parent: nil,
-            login: FleetNames.token(51),
-            era: 2,
-            generation: 0
-        )!
+        let new = Self.login(era: 2)
         #expect(machine.tell(.read(nil)) == [.save(new)])
         #expect(
             machine.tell(.saved(.inFile)) == [.swap(expecting: SharedStateTests.view(), new: SharedFacts(new, .ready))]
@@ -74,13 +67,7 @@ import Testing
     @Test func logsOut() {
         var machine = Machine.settled()
         _ = machine.tell(.loggedOut)
-        let end = SharedIdentity(
-            id: FleetNames.token(50),
-            parent: nil,
-            login: FleetNames.token(51),
-            era: 2,
-            generation: 0
-        )!
+        let end = Self.login(era: 2)
         let put = Action.swap(expecting: SharedStateTests.view(), new: SharedFacts(end, .none))
         #expect(machine.tell(.read(.record(SharedStateTests.view()))) == [put])
         #expect(machine.tell(.swapped(.written(version: 2))) == [.say(.shared(end)), .forget(end)])

@@ -245,22 +245,16 @@ final class ClientConnection: DescriptorWatchDelegate {
 
     /// The loop's turn is over and nothing else is running: deferred work is done now.
     func turnEnded() {
-        guard case .exchanging(let runner) = state, let ending = runner.ending else {
-            stream.turnEnded()
-            stream.flush()
-            if stream.isBroken { clientGone() }
-            return
-        }
-        let now = MonotonicClock.now()
         // A client that has received the response must find its exchange in the inspector.
-        runner.recordEnd(now: now)
+        if case .exchanging(let runner) = state, runner.ending != nil { runner.recordEnd(now: MonotonicClock.now()) }
         stream.turnEnded()
         stream.flush()
         if stream.isBroken { return clientGone() }
-        exchangeEnded(runner, ending, now: now)
+        if case .exchanging(let runner) = state, let ending = runner.ending { exchangeEnded(runner, ending) }
     }
 
-    private func exchangeEnded(_ runner: ExchangeRunner, _ ending: ExchangeRunner.Ending, now: UInt64) {
+    private func exchangeEnded(_ runner: ExchangeRunner, _ ending: ExchangeRunner.Ending) {
+        let now = MonotonicClock.now()
         runner.conclude(now: now)
         presence = nil
         switch ending {

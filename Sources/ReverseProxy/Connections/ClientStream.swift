@@ -181,7 +181,7 @@ final class ClientStream {
             }
         }
         resources.buffers.give(consume buffer)
-        if watch?.isWriting ?? false { watch?.setWriting(false) }
+        watch?.setWriting(false)
     }
 
     /// Flushes the end of a response: a small one is sent together with those of other exchanges that end in this turn

@@ -43,13 +43,7 @@ public struct TokenFinder: Sendable {
     }
 
     /// Finds the tokens, leniently: they may be the only valid ones. `wall` is the current time, in seconds since 1970,
-    /// and `date` the response's Date field.
-    public func find(in body: [UInt8], date: String?, wall: Int) -> TokenSet? {
-        guard case .tokens(let tokens) = look(in: body, date: date, wall: wall) else { return nil }
-        return tokens
-    }
-
-    /// The same, with the reason if there are none. With `onlyJWTs`, no other token can be used.
+    /// and `date` the response's Date field. With `onlyJWTs`, no other token can be used.
     public func look(in body: [UInt8], date: String?, wall: Int, onlyJWTs: Bool = false) -> Finding {
         guard let json = JSONValue(lenient: body) else {
             return .absent(reason: "the answer is not JSON", UnusableTokens())

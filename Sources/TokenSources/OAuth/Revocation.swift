@@ -110,8 +110,7 @@ extension TokenEndpoint {
         return outcome(send(request, to: url), hiding: [token.value], isOwn: false)
     }
 
-    /// `isOwn` is true for the API's own request: in RFC 7009 a 200 is a success, but other APIs report errors with
-    /// 200.
+    /// `isOwn` is true for OAuth's own request (RFC 7009), where a 200 is a success; other APIs report errors with 200.
     private func outcome(_ reply: BlockingRequest.Outcome, hiding secrets: [String], isOwn: Bool) -> RevocationOutcome {
         switch reply {
         case .failure(.notSent(let error)): return .unreachable("revocation: \(error.detail)")

@@ -75,9 +75,10 @@ final class ProxyService {
     /// Binds the listeners and starts.
     ///
     /// `keepsSession: false` keeps the session in memory. `takesNextPort` tries the following ports if one is taken.
-    /// `beside` contains the configurations of all proxies in this process, and `sessions` their sessions. `isPrivate` admits every connection of this
-    /// user, as the command's, and none of other users. `inherited` replaces the sockets to bind; the service owns them
-    /// from now on. `examples` makes command lines for the inspector's page from the proxy's URL.
+    /// `beside` contains the configurations of all proxies in this process, and `sessions` their sessions. `isPrivate`
+    /// admits every connection of this user, as the command's, and none of other users. `inherited` replaces the sockets
+    /// to bind; the service owns them from now on. `examples` makes command lines for the inspector's page from the
+    /// proxy's URL.
     init(
         _ loaded: LoadedConfiguration,
         logging: Logging,

@@ -28,7 +28,7 @@ enum ClaimInvariants {
         // Strictly, the claims below are read as well.
         if let lenient = JSONValue(lenient: body) {
             try require(JSONValue(parsing: body).map { $0 == lenient } ?? true, "leniently, it reads differently")
-            if let found = finder.find(in: body, date: nil, wall: wall) {
+            if case .tokens(let found) = finder.look(in: body, date: nil, wall: wall) {
                 try checkRecord(found.accessToken, found.expiresIn, wall, arrival)
             }
         }
