@@ -32,10 +32,7 @@ final class ClientConnection: DescriptorWatchDelegate {
     private var parser: RequestParser
     private var head = RequestHead()
     private var state = State.awaitingRequest(.head)
-    /// The Host that the access policy accepted last: requests on a keep-alive connection repeat it.
-    private var acceptedHost: [UInt8] = []
-    /// How cookies are treated for a client that uses this Host.
-    private var cookies = CookieRule.keep
+    private var acceptedHost = AcceptedHost()
     private let listener: ListenerKind
     /// Checks whether a client that has ended its side is still there.
     private var presence: EventTimer?
@@ -83,8 +80,7 @@ final class ClientConnection: DescriptorWatchDelegate {
     func reconfigure(_ context: WorkerContext) {
         self.context = context
         parser.limits = context.proxy.configuration.limits.heads
-        acceptedHost = []
-        cookies = .keep
+        acceptedHost = AcceptedHost()
     }
 
     /// Other users are no longer served (`access.same-user`): theirs ends at once, whatever runs on it.
@@ -166,10 +162,7 @@ final class ClientConnection: DescriptorWatchDelegate {
             let bytes = UnsafeRawBufferPointer(rebasing: input.readable[..<length])
             // One copy for all that read it.
             let head = head
-            var admission = admission(head, bytes)
-            if let basePath = context.proxy.basePath {
-                admission.locate(head, bytes, under: basePath, context.proxy.access)
-            }
+            let admission = acceptedHost.admission(head, bytes, context.proxy, listener)
             let runner = resources.takeRunner()
             state = .exchanging(runner)
             runner.begin(
@@ -178,38 +171,13 @@ final class ClientConnection: DescriptorWatchDelegate {
                 head: head,
                 bytes: bytes,
                 admission: admission,
-                acceptedHost: acceptedHost,
-                cookies: cookies,
+                acceptedHost: acceptedHost.octets,
+                cookies: acceptedHost.cookies,
                 now: now
             )
             // The client ended its side while an earlier request was running; this exchange has to be told, too.
             if stream.hasEnded { clientEnded() }
         }
-    }
-
-    /// Decides whether the request may pass, before anything is sent for it.
-    private func admission(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer) -> Admission {
-        let access = context.proxy.access
-        // The common case: the same Host as last time, and no other field that matters.
-        if !Admission.needsLook(head, bytes, access) {
-            guard let host = head.host else { return Admission(.forward) }
-            if isAccepted(UnsafeRawBufferPointer(rebasing: bytes[host.range])) { return Admission(.forward) }
-        }
-        let admission = Admission(head, bytes, access)
-        if case .forward = admission.decision, let host = head.host { accept(bytes[host.range]) }
-        return admission
-    }
-
-    private func accept(_ host: Slice<UnsafeRawBufferPointer>) {
-        acceptedHost = Array(host)
-        let isLoopbackName = Authority(String(decoding: host, as: UTF8.self))?.isLoopback ?? false
-        cookies = listener == .loopback && isLoopbackName ? context.proxy.configuration.cookies : .keep
-    }
-
-    /// Uses memcmp(3): comparing the same 15 bytes as sequences took 340 instructions.
-    private func isAccepted(_ host: UnsafeRawBufferPointer) -> Bool {
-        host.count == acceptedHost.count
-            && acceptedHost.withUnsafeBytes { memcmp($0.baseAddress!, host.baseAddress!, host.count) == 0 }
     }
 
     // MARK: Writing
