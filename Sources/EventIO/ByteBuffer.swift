@@ -9,6 +9,8 @@ public final class ByteBuffer {
     public private(set) var capacity: Int
     @usableFromInline var start = 0
     @usableFromInline var end = 0
+    /// How far bytes have been written: the memory behind that was never used.
+    fileprivate var reach = 0
 
     public init(capacity: Int) {
         self.capacity = capacity
@@ -55,10 +57,12 @@ public final class ByteBuffer {
     /// Discards readable bytes from `count` on.
     public func truncate(to count: Int) {
         precondition(count >= 0 && count <= end &- start)
+        noteReach()
         end = start &+ count
     }
 
     public func clear() {
+        noteReach()
         start = 0
         end = 0
     }
@@ -122,8 +126,14 @@ public final class ByteBuffer {
         }
     }
 
+    /// To be called before `end` goes down.
+    private func noteReach() {
+        if end > reach { reach = end }
+    }
+
     @usableFromInline
     func makeRoom(_ minimum: Int) {
+        noteReach()
         let count = end &- start
         if start > 0, capacity &- count >= minimum {
             memmove(base, base + start, count)
@@ -145,15 +155,25 @@ public final class BufferPool {
     /// The initial capacity of a buffer: one TLS record (16 KiB) and a head fit several times.
     public static let bufferCapacity = 64 * 1024
     /// How many buffers are kept by default.
-    public static let defaultLimit = 16
+    public static let defaultLimit = 96
+    /// How many of them may have been written beyond `littleUsed`, by default.
+    public static let defaultUsedLimit = 16
+    /// The pages of a buffer behind this many bytes take no memory before they are written.
+    private static let littleUsed = 4096
     private var free: [ByteBuffer] = []
     private let capacity: Int
     private let limit: Int
+    private let usedLimit: Int
 
-    /// Keeps up to `limit` buffers of `capacity` bytes.
-    public init(capacity: Int = BufferPool.bufferCapacity, limit: Int = BufferPool.defaultLimit) {
+    /// Keeps up to `limit` buffers of `capacity` bytes; above `usedLimit` only those that were hardly used.
+    public init(
+        capacity: Int = BufferPool.bufferCapacity,
+        limit: Int = BufferPool.defaultLimit,
+        usedLimit: Int = BufferPool.defaultUsedLimit
+    ) {
         self.capacity = capacity
         self.limit = limit
+        self.usedLimit = usedLimit
         free.reserveCapacity(limit)
     }
 
@@ -161,10 +181,12 @@ public final class BufferPool {
         free.popLast() ?? ByteBuffer(capacity: capacity)
     }
 
-    /// Takes `buffer` back, or frees it if it has grown or the pool is full. Consuming, to save a retain and a release.
+    /// Takes `buffer` back, or frees it if it has grown or there are enough. Consuming, to save a retain and a release.
     public func give(_ buffer: consuming ByteBuffer) {
-        guard buffer.capacity == capacity, free.count < limit else { return }
         buffer.clear()
+        guard buffer.capacity == capacity, free.count < (buffer.reach > Self.littleUsed ? usedLimit : limit) else {
+            return
+        }
         free.append(buffer)
     }
 }

@@ -51,6 +51,17 @@ public final class DescriptorWatch {
         _ = on ? event_add(readEvent, nil) : event_del(readEvent)
     }
 
+    /// Whether the loop's look, which has just been taken, showed that nothing can be read: neither bytes nor the peer's
+    /// end. False if that is not known, as everywhere but in `EventLoop.turnStarted`. Costs no system call.
+    ///
+    /// Everything that arrived before that turn began is seen. What arrived since is not.
+    public var wasFoundQuiet: Bool {
+        guard loop.hasJustLooked, isReading, let readEvent else { return false }
+        // libevent refuses to change the priority of an event that is due, and only then (event_priority_set in
+        // event.c); this one keeps its own.
+        return event_priority_set(readEvent, event_get_priority(readEvent)) == 0
+    }
+
     /// Calls back as if the descriptor were readable, in the loop's next turn; does nothing unless it is watched for
     /// reading.
     public func activateRead() {

@@ -26,9 +26,31 @@ public final class EventLoop: @unchecked Sendable {
     private var runner: pthread_t?
     /// `run()` has returned: work that is handed over now would never run. Protected by `lock`.
     private var hasEnded = false
+    /// Called first in a turn if `callAtTurnStart` was called before it: after the turn's look at descriptors and
+    /// timers, before anything that the look found is handled. Whoever sets it must clear it before the objects that it
+    /// uses go away.
+    public var turnStarted: (() -> Void)?
+    /// libevent calls it first in the next turn, because it is due before the look.
+    private var turnStart: OpaquePointer?
+    private var isTurnStartDue = false
+    /// What the last look at the descriptors tells of those that it did not report.
+    private var look = Look.past
     /// Called at the end of each turn, when everything that one look at descriptors and timers found has been handled.
     /// Whoever sets it must clear it before the objects that it uses go away.
     public var turnEnded: (() -> Void)?
+
+    private enum Look {
+        /// Nothing: something was handled since, or was left over from the turn before, and may have read more.
+        case past
+        /// The look is being taken, and nothing else comes before `turnStarted`.
+        case coming
+        /// They had nothing to be read. Nothing has happened since.
+        case justTaken
+    }
+
+    /// How many descriptors libevent's epoll reports at once, at least (epoll_wait(2): `maxevents`; epoll.c:
+    /// `INITIAL_NEVENT`). A look that made fewer events due left no descriptor out.
+    static let reportedAtOnce = 32
 
     /// Creates a loop; some thread calls `run()`. Throws if the process may have no more descriptors.
     public init() throws(SystemError) {
@@ -55,10 +77,20 @@ public final class EventLoop: @unchecked Sendable {
             Unmanaged.passUnretained(self).toOpaque()
         )
         event_add(wakeUp, nil)
+        turnStart = clibevent_new(
+            base,
+            -1,
+            0,
+            { _, _, context in
+                Unmanaged<EventLoop>.fromOpaque(context!).takeUnretainedValue().startTurn()
+            },
+            Unmanaged.passUnretained(self).toOpaque()
+        )
     }
 
     deinit {
         if let wakeUp { event_free(wakeUp) }
+        if let turnStart { event_free(turnStart) }
         event_base_free(base)
         close(wakeUpEnds.read)
         close(wakeUpEnds.write)
@@ -84,6 +116,7 @@ public final class EventLoop: @unchecked Sendable {
         }
         drainInbox()
         while !isStopped {
+            prepareTurnStart()
             // Without this flag the loop returns at once when only the wake-up event is registered.
             if event_base_loop(base, Int32(EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY)) != 0 { break }
             turnEnded?()
@@ -99,6 +132,36 @@ public final class EventLoop: @unchecked Sendable {
         var signal = dropped.signals
         while let sent = signal { signal = take(sent) }
     }
+
+    // MARK: The turn's start
+
+    /// Has `turnStarted` called at the start of the next turn, which begins without waiting for events. Call on the
+    /// loop.
+    public func callAtTurnStart() {
+        isTurnStartDue = true
+    }
+
+    private func prepareTurnStart() {
+        guard isTurnStartDue else { return }
+        isTurnStartDue = false
+        look = dueEvents == 0 ? .coming : .past
+        event_active(turnStart, Int32(EV_TIMEOUT), 1)
+    }
+
+    private func startTurn() {
+        if case .coming = look, dueEvents < Self.reportedAtOnce { look = .justTaken }
+        turnStarted?()
+        look = .past
+    }
+
+    /// How many events wait for their callbacks.
+    private var dueEvents: Int { Int(event_base_get_num_events(base, UInt32(EVENT_BASE_COUNT_ACTIVE))) }
+
+    /// Whether the look has just been taken, and reported every descriptor that was due. Call on the loop.
+    @inline(__always)
+    var hasJustLooked: Bool { if case .justTaken = look { true } else { false } }
+
+    // MARK: Other threads
 
     /// Whether the caller may use objects of this loop: it is on the loop's thread, or no thread runs the loop.
     public var isCurrent: Bool {

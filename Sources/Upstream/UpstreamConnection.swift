@@ -75,8 +75,8 @@ public final class UpstreamConnection: DescriptorWatchDelegate {
     /// True if an idle connection has neither unread bytes nor an end of stream. A connection that is not quiet must
     /// not be used again, because the check may have consumed bytes.
     public var hasNothingToRead: Bool {
-        guard isOpen else { return false }
-        if !holdsBytes, SocketIO.hasNothingToRead(descriptor) { return true }
+        guard let watch else { return false }
+        if !holdsBytes, watch.wasFoundQuiet || SocketIO.hasNothingToRead(descriptor) { return true }
         // The bytes may be for the TLS library: a server may send session tickets at any time (RFC 8446 section 4.6.1).
         // Part of a record tells nothing.
         return isSecure

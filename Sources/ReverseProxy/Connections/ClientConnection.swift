@@ -12,6 +12,9 @@ final class ClientConnection: DescriptorWatchDelegate {
     private enum State {
         /// The connection waits for a request, or for the rest of its head.
         case awaitingRequest(Wait)
+        /// Bytes of a request were read in this turn of the loop. They are examined when the next one starts: see
+        /// `Worker.turnStarted`.
+        case arrived(Wait)
         case exchanging(ExchangeRunner)
         /// The last response is written, or about to be. Up to `budget` bytes that the client still sends are
         /// discarded, so that it can read the response: closing at once would reset the connection.
@@ -94,7 +97,7 @@ final class ClientConnection: DescriptorWatchDelegate {
 
     func descriptorIsReadable(_ watch: DescriptorWatch) {
         switch state {
-        case .awaitingRequest, .exchanging: read()
+        case .awaitingRequest, .arrived, .exchanging: read()
         case .lingering(let budget): discard(budget)
         case .closed: break
         }
@@ -103,19 +106,38 @@ final class ClientConnection: DescriptorWatchDelegate {
     private func read() {
         var limit = BufferPool.bufferCapacity
         // A head may grow to its limit; a body is read in parts.
-        if case .awaitingRequest = state { limit = max(limit, context.proxy.configuration.limits.head + 1) }
+        switch state {
+        case .awaitingRequest, .arrived: limit = max(limit, context.proxy.configuration.limits.head + 1)
+        case .exchanging, .lingering, .closed: break
+        }
         switch stream.read(limit: limit) {
-        case .moved: process()
+        case .moved: hasRead()
         case .wouldBlock: stream.releaseInput()
         case .endOfStream: clientEnded()
         case .failed: clientGone()
         }
     }
 
+    private func hasRead() {
+        switch state {
+        case .awaitingRequest(let wait) where resources.callAtTurnStart(slot: stream.slot): state = .arrived(wait)
+        case .arrived: break
+        case .awaitingRequest, .exchanging, .lingering, .closed: process()
+        }
+    }
+
+    /// Examines what was read in the turn before.
+    func turnStarted() {
+        guard case .arrived(let wait) = state else { return }
+        state = .awaitingRequest(wait)
+        process()
+    }
+
     /// The client sends nothing more, but may still read.
     private func clientEnded() {
         switch state {
         case .awaitingRequest: endAfterOutput()
+        case .arrived: turnStarted()
         case .exchanging(let runner):
             runner.clientEnded()
             watchPresence()
@@ -139,7 +161,7 @@ final class ClientConnection: DescriptorWatchDelegate {
                 stream.pauseReading()
             }
             if !stream.isReading { watchPresence() }
-        case .lingering, .closed:
+        case .arrived, .lingering, .closed:
             return
         }
         stream.releaseInput()
@@ -194,7 +216,7 @@ final class ClientConnection: DescriptorWatchDelegate {
             stream.resumeReading()
             process()
         case .lingering where stream.pendingOutput == 0: beginLingering()
-        case .lingering, .closed: break
+        case .arrived, .lingering, .closed: break
         }
     }
 
@@ -205,7 +227,7 @@ final class ClientConnection: DescriptorWatchDelegate {
         case .exchanging(let runner): runner.clientTookBytes(now: now)
         case .lingering: stream.setDeadline(nanoseconds: context.proxy.intervals.body, now: now)
         case .awaitingRequest(.idle): stream.setDeadline(nanoseconds: context.proxy.intervals.idle, now: now)
-        case .awaitingRequest(.head), .closed: break
+        case .awaitingRequest(.head), .arrived, .closed: break
         }
     }
 
@@ -334,6 +356,10 @@ final class ClientConnection: DescriptorWatchDelegate {
         case .awaitingRequest(.idle): close()
         case .awaitingRequest(.head):
             if let input = stream.input { refuse(.requestTimeout, input.readable) } else { close() }
+        case .arrived(let wait):
+            turnStarted()
+            // What came was not what the deadline was for.
+            if case .awaitingRequest(wait) = state { deadlinePassed() }
         case .exchanging(let runner): runner.deadlinePassed(now: MonotonicClock.now())
         case .lingering: close()
         case .closed: break

@@ -37,6 +37,7 @@ final class Worker {
         )
         allCounters = counters
         self.context = WorkerContext(context, pool: Self.makePool(resources, context))
+        loop.turnStarted = { [unowned self] in turnStarted() }
         loop.turnEnded = { [unowned self] in turnEnded() }
     }
 
@@ -111,7 +112,19 @@ final class Worker {
         SocketIO.close(descriptor)
     }
 
-    // MARK: The turn's end
+    // MARK: The turn's start and end
+
+    /// Begins the requests that were read in the turn before. The loop has looked at all descriptors since, so it takes
+    /// no system call to know that an idle upstream connection has not ended, up to the moment at which the request was
+    /// there.
+    private func turnStarted() {
+        var next = 0
+        while next < resources.arrivedConnections.count {
+            connections[resources.arrivedConnections[next]]?.turnStarted()
+            next += 1
+        }
+        resources.clearArrivedConnections()
+    }
 
     /// Performs the deferred work of a turn: ends exchanges, writes their responses, begins the next ones, and gives
     /// connections to waiters. Each of these may defer further work, so it continues until nothing is left. That ends,
@@ -166,6 +179,8 @@ final class Worker {
     /// Closes idle connections now and the others after their response. `begun` receives the remaining work;
     /// `completion` is called when it is done.
     func drain(begun: (ProxyServer.Remainder) -> Void, completion: @escaping () -> Void) {
+        // What has been read is still served.
+        turnStarted()
         resources.isDraining = true
         whenEmpty = completion
         for connection in connections { connection?.drain() }
@@ -188,6 +203,7 @@ final class Worker {
     func stop() {
         for connection in connections { connection?.stop() }
         connections = []
+        resources.loop.turnStarted = nil
         resources.loop.turnEnded = nil
         resources.dropRunners()
         _ = resources.takeDuePools()

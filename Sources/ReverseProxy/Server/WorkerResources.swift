@@ -11,7 +11,11 @@ final class WorkerResources {
     let buffers = BufferPool()
     /// Buffers for requests in progress: each request holds one until its response is complete. A head and a small body
     /// fit; unused pages take no memory.
-    let requestBuffers = BufferPool(capacity: 24 * 1024, limit: WorkerResources.maximumIdleRunners)
+    let requestBuffers = BufferPool(
+        capacity: 24 * 1024,
+        limit: WorkerResources.maximumIdleRunners,
+        usedLimit: WorkerResources.maximumIdleRunners
+    )
     /// For use within a single call only.
     let scratch = ByteBuffer(capacity: BufferPool.bufferCapacity)
     let counters: Counters
@@ -42,12 +46,15 @@ final class WorkerResources {
     private var dateSeconds = Int.min
     private var dateText = ""
     private var runners: [ExchangeRunner] = []
+    /// Slots of the connections with input for the start of the loop's next turn.
+    private(set) var arrivedConnections: [Int] = []
     /// Slots of the connections with deferred work for the end of the loop's turn.
     private(set) var dueConnections: [Int] = []
     /// The pools with deferred work.
     private(set) var duePools: [UpstreamPool] = []
 
     private static let maximumIdleRunners = 256
+    private static let maximumArrived = 32
 
     /// The resources of the worker at `index` of `workers`.
     init(
@@ -69,16 +76,31 @@ final class WorkerResources {
         lastConnection = UInt64(index)
         replayBudget = ReplayBudget(workers: workers)
         waiting = WaitingExchanges(loop: loop)
+        arrivedConnections.reserveCapacity(Self.maximumArrived)
         dueConnections.reserveCapacity(64)
     }
 
-    // MARK: The turn's end
+    // MARK: The turn's start and end
+
+    /// Has the connection in `slot` called at the start of the loop's next turn; false if as many are as one look can
+    /// serve (see `EventLoop.hasJustLooked`), and their input takes enough buffers.
+    func callAtTurnStart(slot: Int) -> Bool {
+        guard arrivedConnections.count < Self.maximumArrived else { return false }
+        arrivedConnections.append(slot)
+        loop.callAtTurnStart()
+        return true
+    }
+
+    /// All connections that had input have been called.
+    func clearArrivedConnections() {
+        arrivedConnections.removeAll(keepingCapacity: true)
+    }
 
     /// Has the connection in `slot` called at the end of the loop's turn. Ends the turn early, though never within this
     /// call, when waiting connections hold nearly all pooled buffers.
     func callAtTurnEnd(slot: Int) {
         dueConnections.append(slot)
-        if dueConnections.count == BufferPool.defaultLimit - 4 { loop.endTurn() }
+        if dueConnections.count == BufferPool.defaultLimit - Self.maximumArrived { loop.endTurn() }
     }
 
     /// Has `pool` called at the end of the loop's turn.
