@@ -24,6 +24,8 @@ enum Persistence: Sendable {
         var reason: String
         /// The file beside it that has the record, complete; nil if none is known to.
         var keptIn: String?
+        /// The change's place among those of this process.
+        var order = ChangeOrder.beginning
         /// How often saving was tried.
         var tries = 0
         /// On `CredentialClock.elapsed()`. Also identifies the timer: one that finds another time here is stale.

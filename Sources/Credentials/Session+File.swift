@@ -272,9 +272,9 @@ extension Session.State {
         return persistence.problem != reason
     }
 
-    /// The persistence of a change that could not be saved. The file still holds what it held before the first such
-    /// change; `former` is a session that the change replaced and that must not be lost. `path` is the file beside it that
-    /// has the change, complete.
+    /// The persistence of a change that could not be saved, and that is published next, in the same `saving`. The file
+    /// still holds what it held before the first such change; `former` is a session that the change replaced and that
+    /// must not be lost. `path` is the file beside it that has the change, complete.
     func unsaved(
         replacing fingerprint: String?,
         keeping former: SessionRecord? = nil,
@@ -287,6 +287,7 @@ extension Session.State {
         unsaved.former = former ?? unsaved.former
         unsaved.keptIn = path
         unsaved.reason = reason
+        unsaved.order = .next()
         return .unsaved(unsaved)
     }
 

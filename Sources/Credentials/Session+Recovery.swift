@@ -72,6 +72,7 @@ extension Session {
             // Whoever put it there has kept it.
             unsaved.former = nil
             unsaved.keptIn = file.temporaryPath
+            unsaved.order = .next()
             persistence = .unsaved(unsaved)
         } else if let loaded {
             let isNew = loaded.version != unsaved.seen && loaded.record.spent != unsaved.replacing

@@ -1,3 +1,4 @@
+import Synchronization
 import Threads
 
 /// The sessions of one process, each of a configuration of its own. Those on the same file are one session to people: what
@@ -11,17 +12,23 @@ public final class SessionGroup: Sendable {
 
     public init() {}
 
+    /// `session`, which has just been opened, is told of changes from now on, and follows those since it read its file.
     func join(_ session: Session) {
         members.with { members in
             members.removeAll { $0.session == nil }
             members.append(Member(session: session))
         }
+        for other in others(than: session) { session.follow(other) }
     }
 
     /// `session` has another token, or none: the others on its file follow. Blocks while they read that; call it under no
     /// lock but the file's.
     func follow(_ session: Session) {
-        for other in members.with({ $0.compactMap(\.session) }) where other !== session { other.follow(session) }
+        for other in others(than: session) { other.follow(session) }
+    }
+
+    private func others(than session: Session) -> [Session] {
+        members.with { $0.compactMap(\.session) }.filter { $0 !== session }
     }
 }
 
@@ -38,13 +45,16 @@ extension Session {
         }
     }
 
-    /// The file cannot tell what could not be saved in it. What it says since takes precedence.
+    /// The file cannot tell what could not be saved in it. What it says since takes precedence, and what was changed
+    /// here later.
     private func follow(_ record: SessionRecord, _ unsaved: Persistence.Unsaved, _ file: SessionFile) {
         let change = saving { () -> AdoptedChange? in
-            let (before, version) = (snapshot.record, file.version())
-            guard foreign(record) == nil, before.held != record.held, version == nil || version == unsaved.seen
+            let (before, version) = (snapshot, file.version())
+            guard foreign(record) == nil, before.record.held != record.held,
+                version == nil || version == unsaved.seen,
+                before.persistence.unsaved.map({ $0.order < unsaved.order }) ?? true
             else { return nil }
-            let change = AdoptedChange(from: before, to: record)
+            let change = AdoptedChange(from: before.record, to: record)
             publish(record, .unsaved(unsaved), by: .file(change))
             return change
         }
@@ -53,4 +63,22 @@ extension Session {
         reportUnsaved(unsaved.reason)
         resumeWaiters()
     }
+}
+
+/// The place of a change that could not be saved among those of this process: the file, which orders the others, has none
+/// of them.
+struct ChangeOrder: Comparable, Sendable {
+    private let number: UInt64
+
+    private init(number: UInt64) { self.number = number }
+
+    /// Before every change: what is there without one.
+    static let beginning = ChangeOrder(number: 0)
+
+    private static let last = Atomic<UInt64>(0)
+
+    /// After every change so far. Call it in `Session.saving`, for a change that is published there.
+    static func next() -> ChangeOrder { ChangeOrder(number: last.wrappingAdd(1, ordering: .relaxed).newValue) }
+
+    static func < (one: ChangeOrder, other: ChangeOrder) -> Bool { one.number < other.number }
 }

@@ -18,15 +18,26 @@ import Threads
     private let group = SessionGroup()
     private let events = Guarded<[String]>([])
 
-    /// A session on the file, by that way to its directory.
-    private func make(_ way: String = "", of origin: String = "https://api.example.com") throws -> Session {
+    /// A session on the file, by that way to its directory. `hears` is called before a token becomes the session's.
+    private func make(
+        _ way: String = "",
+        of origin: String = "https://api.example.com",
+        hears: @escaping @Sendable (Token?) -> Void = { _ in }
+    ) throws -> Session {
         try Session(
             file: SessionFile(path: directory + way + "/s.json"),
             source: Source(),
             binding: SessionBinding(origin: origin),
             group: group,
-            emit: { [events] event in events.with { $0.append("\(event)".prefix { $0.isLetter }.description) } }
+            emit: { [events] event in events.with { $0.append("\(event)".prefix { $0.isLetter }.description) } },
+            tell: { if case .publishes(let publication) = $0 { hears(publication.token) } }
         )
+    }
+
+    /// Nothing can be saved while a directory is in the place of the lock.
+    private func preventSaving() {
+        unlink(directory + "/s.json.lock")
+        mkdir(directory + "/s.json.lock", 0o700)
     }
 
     private func logIn(_ session: Session, _ token: Token) {
@@ -55,13 +66,10 @@ import Threads
         #expect(seen.wait() == makeToken("refreshed"))
     }
 
-    /// Nothing can be saved while a directory is in the place of the lock.
     @Test func whatCannotBeSavedReachesTheOthersToo() throws {
         let (one, other) = (try make(), try make())
         logIn(one, makeToken("a"))
-        let lock = directory + "/s.json.lock"
-        unlink(lock)
-        mkdir(lock, 0o700)
+        preventSaving()
         logIn(one, makeToken("b"))
         #expect([one.token, other.token] == [makeToken("b"), makeToken("b")])
         #expect(other.status.unsaved != nil)
@@ -73,7 +81,7 @@ import Threads
         _ = forgotten.wait()
         #expect([one.token, other.token] == [nil, nil])
         logIn(one, makeToken("d"))
-        rmdir(lock)
+        rmdir(directory + "/s.json.lock")
         logIn(other, makeToken("e"))
         #expect([one.token, other.token] == [makeToken("e"), makeToken("e")])
         #expect([one.status.unsaved, other.status.unsaved] == [nil, nil])
@@ -106,5 +114,44 @@ import Threads
         logIn(one, makeToken("a"))
         #expect(other.token == makeToken("a"))
         #expect(events.with { $0.sorted() } == ["adopted", "loggedIn"])
+    }
+
+    /// The file cannot say which is later. The first one here becomes the session's after the second one, and is told of that
+    /// meanwhile.
+    @Test func ofTwoLoginsAtOnceThatCannotBeSavedTheLaterCounts() throws {
+        let (first, second) = (makeToken("first"), makeToken("second"))
+        let (firstBegins, secondIsThere) = (Latch<Bool>(), Latch<Bool>())
+        let one = try make()
+        // Follows before `other` does.
+        let witness = try make { if $0 == second { secondIsThere.set(true) } }
+        let other = try make {
+            guard $0 == first else { return }
+            firstBegins.set(true)
+            _ = secondIsThere.wait()
+        }
+        logIn(one, makeToken("a"))
+        preventSaving()
+        let (firstEnds, secondEnds) = (Latch<Bool>(), Latch<Bool>())
+        other.adopt(TokenSet(accessToken: first), .signIn, keepsUnsaved: true) { _ in firstEnds.set(true) }
+        _ = firstBegins.wait()
+        one.adopt(TokenSet(accessToken: second), .signIn, keepsUnsaved: true) { _ in secondEnds.set(true) }
+        _ = (firstEnds.wait(), secondEnds.wait())
+        #expect([one.token, witness.token, other.token] == [second, second, second])
+    }
+
+    /// A change between the moments at which a session reads the file and is told of changes.
+    @Test func aSessionThatIsOpenedMissesNoChange() throws {
+        let one = try make()
+        logIn(one, makeToken("a"))
+        let next = try make { [self] in if $0 == makeToken("a") { logIn(one, makeToken("b")) } }
+        #expect(next.token == makeToken("b"))
+    }
+
+    @Test func aSessionThatIsOpenedUsesWhatCouldNotBeSaved() throws {
+        let one = try make()
+        logIn(one, makeToken("a"))
+        preventSaving()
+        logIn(one, makeToken("b"))
+        #expect(try make().token == makeToken("b"))
     }
 }
