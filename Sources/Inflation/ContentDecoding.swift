@@ -34,7 +34,7 @@ public final class ContentDecoder {
         case beginning([UInt8])
         case plain
         case compressed(Inflater)
-        /// The end of the compressed octets, or a fault, was found.
+        /// A fault was found, or no more is wanted.
         case over
     }
 
@@ -64,11 +64,15 @@ public final class ContentDecoder {
             _ = deliver(bytes.span)
             return true
         case .compressed(let inflater):
-            let progress = inflater.inflate(bytes, deliver)
-            if case .needsMore = progress { return true }
-            state = .over
-            if case .malformed = progress { return false }
-            return true
+            switch inflater.inflate(bytes, deliver) {
+            case .needsMore, .ended: return true
+            case .stopped:
+                state = .over
+                return true
+            case .malformed:
+                state = .over
+                return false
+            }
         case .over: return true
         }
     }

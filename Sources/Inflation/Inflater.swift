@@ -18,7 +18,7 @@ public final class Inflater {
         case needsMore
         /// Whoever takes the result wanted no more.
         case stopped
-        /// The data ended with them, or before.
+        /// The data ended with them, or before. A further member of gzip's may begin with the next ones.
         case ended
         /// They are no such data.
         case malformed
@@ -27,6 +27,15 @@ public final class Inflater {
     private let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
     private let frame: Frame
     private let chunkSize: Int
+    private var place = Place.inside
+
+    private enum Place {
+        case inside
+        /// Behind a whole member. `begun`: the first octet of a further one's mark was the last that was given.
+        case between(begun: Bool)
+        /// Behind everything.
+        case behind
+    }
 
     /// `chunk` is how many octets are handed over at once at most. Nil if there is no memory.
     public init?(_ frame: Frame, chunk: Int) {
@@ -49,10 +58,21 @@ public final class Inflater {
         stream.deallocate()
     }
 
-    /// Hands what comes of the next octets to `deliver`, piece by piece, until that says no. After anything but
-    /// `needsMore` nothing more can be given.
+    /// Hands what comes of the next octets to `deliver`, piece by piece, until that says no. After `stopped` and
+    /// `malformed` nothing more can be given.
     public func inflate(_ octets: [UInt8], _ deliver: (Span<UInt8>) -> Bool) -> Progress {
         var input = octets
+        switch place {
+        case .inside: break
+        case .between(let begun):
+            if begun { input.insert(Self.mark[0], at: 0) }
+            guard beginsMember(input) else { return .ended }
+        case .behind: return .ended
+        }
+        return inflate(&input, deliver)
+    }
+
+    private func inflate(_ input: inout [UInt8], _ deliver: (Span<UInt8>) -> Bool) -> Progress {
         var chunk = [UInt8](repeating: 0, count: chunkSize)
         return input.withUnsafeMutableBufferPointer { input -> Progress in
             stream.pointee.next_in = input.baseAddress
@@ -66,11 +86,9 @@ public final class Inflater {
                 }
                 let wantsMore = count == 0 || deliver(chunk.span.extracting(first: count))
                 switch status {
-                case Z_STREAM_END where isAtMember:
-                    // Further members (RFC 1952 section 2.2).
-                    guard inflateReset(stream) == Z_OK else { return .malformed }
+                case Z_STREAM_END:
                     if !wantsMore { return .stopped }
-                case Z_STREAM_END: return .ended
+                    guard beginsMember(input[(input.count - Int(stream.pointee.avail_in))...]) else { return .ended }
                 case Z_OK, Z_BUF_ERROR:
                     if !wantsMore { return .stopped }
                     if count < chunk.count, stream.pointee.avail_in == 0 { return .needsMore }
@@ -81,8 +99,21 @@ public final class Inflater {
         }
     }
 
-    private var isAtMember: Bool {
-        guard case .marked = frame, stream.pointee.avail_in >= 2 else { return false }
-        return stream.pointee.next_in[0] == 0x1F && stream.pointee.next_in[1] == 0x8B
+    /// What gzip's members begin with (RFC 1952 section 2.3.1).
+    private static let mark: [UInt8] = [0x1F, 0x8B]
+
+    /// Whether a further member (RFC 1952 section 2.2) begins with these octets, which follow a whole one: it is read
+    /// next. If they are too few to say, the next ones will.
+    private func beginsMember(_ octets: some Collection<UInt8>) -> Bool {
+        place = .behind
+        guard case .marked = frame else { return false }
+        let start = octets.prefix(Self.mark.count)
+        if start.count < Self.mark.count {
+            if Self.mark.starts(with: start) { place = .between(begun: !start.isEmpty) }
+            return false
+        }
+        guard start.elementsEqual(Self.mark), inflateReset(stream) == Z_OK else { return false }
+        place = .inside
+        return true
     }
 }

@@ -294,4 +294,35 @@ import TokenSources
         #expect(ContentDecoding.decode(Array(Self.gzip.dropLast(8))) == Self.text)
         #expect(ContentDecoding.decode(Self.gzip.dropLast(8) + [1, 2, 3, 4, 5, 6, 7, 8]) == Self.text)
     }
+
+    /// A body arrives in parts, and one may end anywhere: between two members (RFC 1952 section 2.2), too.
+    @Test func furtherMembersAreFoundWhereverAPartEnds() {
+        let body = Self.gzip + Self.gzip + Self.gzip
+        let text = Self.text + Self.text + Self.text
+        let ends = (0...body.count).flatMap { end in (end...body.count).map { (end, $0) } }
+        let missed = ends.filter { end, second in
+            Self.decode([body[..<end], body[end..<second], body[second...]].map(Array.init)) != text
+        }
+        #expect(missed.isEmpty)
+        #expect(Self.decode(body.map { [$0] }) == text)
+    }
+
+    @Test func whatFollowsTheEndIsNoContent() {
+        for end in 0...Self.gzip.count + 3 {
+            let body = Self.gzip + [0x1F, 0, 0x1F, 0x8B]
+            #expect(Self.decode([Array(body[..<end]), Array(body[end...])]) == Self.text, "\(end)")
+        }
+    }
+
+    private static func decode(_ parts: [[UInt8]]) -> [UInt8] {
+        let decoder = ContentDecoder()
+        var result: [UInt8] = []
+        for part in parts {
+            _ = decoder.decode(part) { span in
+                span.withUnsafeBufferPointer { result += $0 }
+                return true
+            }
+        }
+        return result
+    }
 }
