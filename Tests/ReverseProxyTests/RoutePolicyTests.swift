@@ -155,6 +155,19 @@ private struct Random: RandomNumberGenerator {
         #expect(kind(try policy(anonymous: ["/anon/y"]), path) == .ordinary)
     }
 
+    /// A segment of nothing else is one of dots, or none at all.
+    @Test(
+        arguments: [
+            "/x/..%20/anon", "/x/..%09/anon", "/x/%2e%2e%20/anon", "/x/..%2520/anon", "/x/..%20./anon", "/x/.../anon",
+            "/.%20/anon", "/%20/anon", "/.%20./anon", "/...%20/anon", "/anon/%20", "/anon/...", "/anon/.%20",
+            "/anon/x/..%20", "/x/..%20;a/anon", "/x/..%20\\anon", "/x/y/..%20/..%20/anon", "/x/y/../..%20/anon",
+        ]
+    )
+    func aSegmentOfDotsAndBlanksIsOneOfDotsOrNone(_ path: String) throws {
+        #expect(kind(try policy(anonymous: ["/anon"]), path) == .anonymous)
+        #expect(kind(try policy(anonymous: ["/other"]), path) == .ordinary)
+    }
+
     @Test func aPathWithCountlessReadingsGoesWithoutTheBearer() throws {
         let policy = try policy(anonymous: ["/public"])
         let nested = "/" + String(repeating: "%25", count: 4000) + "41"

@@ -5,8 +5,8 @@ import HTTP1
 ///
 /// The steps: decode percent-encoding, read `\` as `/`, drop the parameters of segments (`;name=value`, RFC 3986
 /// section 3.3), merge slashes, resolve dot segments, drop the dots and blanks that segments end with (Windows does, and
-/// the `$` of a regular expression matches before a line's end), end at a NUL or at an encoded `?` or `#`. For decisions
-/// only; the forwarded path is the client's.
+/// the `$` of a regular expression matches before a line's end) or of which they consist, end at a NUL or at an encoded
+/// `?` or `#`. For decisions only; the forwarded path is the client's.
 struct PathReadings {
     /// All different readings, the path itself first.
     private(set) var all: [[UInt8]]
@@ -72,7 +72,7 @@ struct PathReadings {
 
     private static let steps = [
         decoded, withoutBackslashes, withoutParameters, withMergedSlashes, withoutDotSegments, withoutFinalFill,
-        cut,
+        withoutFill, cut,
     ]
 
     static func decoded(_ path: [UInt8]) -> [UInt8]? {
@@ -139,12 +139,31 @@ struct PathReadings {
         return result.first == UInt8(ascii: "/") ? result : [UInt8(ascii: "/")] + result
     }
 
-    /// Drops the dots, blanks and line ends that segments end with, except for segments of nothing else.
+    /// Drops the dots, blanks and line ends that segments end with. Of a segment of nothing else, the dots that it begins
+    /// with stay, two at most.
     private static func withoutFinalFill(_ path: [UInt8]) -> [UInt8]? {
-        let isFill = { (byte: UInt8) in byte == UInt8(ascii: ".") || byte == 0x20 || 0x09...0x0D ~= byte }
+        mapSegments(path) { part in
+            if let last = part.lastIndex(where: { !isFill($0) }) { return part[...last] }
+            return part.prefix(2).prefix { $0 == UInt8(ascii: ".") }
+        }
+    }
+
+    /// Drops the segments of nothing but dots, blanks and line ends, except for dot segments.
+    private static func withoutFill(_ path: [UInt8]) -> [UInt8]? {
+        mapSegments(path) { part in
+            let isDots = part.count <= 2 && part.allSatisfy { $0 == UInt8(ascii: ".") }
+            return !isDots && part.allSatisfy(isFill) ? [] : part
+        }
+    }
+
+    private static func isFill(_ byte: UInt8) -> Bool {
+        byte == UInt8(ascii: ".") || byte == 0x20 || 0x09...0x0D ~= byte
+    }
+
+    /// Nil if no segment becomes shorter.
+    private static func mapSegments(_ path: [UInt8], _ shorten: (ArraySlice<UInt8>) -> ArraySlice<UInt8>) -> [UInt8]? {
         let parts = path.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-        let kept = parts.map { part in part.lastIndex { !isFill($0) }.map { part[...$0] } ?? part }
-        let result = Array(kept.joined(separator: [UInt8(ascii: "/")]))
+        let result = Array(parts.map(shorten).joined(separator: [UInt8(ascii: "/")]))
         return result.count == path.count ? nil : result
     }
 
