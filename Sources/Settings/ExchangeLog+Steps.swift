@@ -57,6 +57,7 @@ extension ExchangeLog {
                 case .accepted: ""
                 case .rejected: ": the token is rejected"
                 case .undecided: ": its body says whether the token is rejected"
+                case .unknown: ": its body is not looked into for a rejection of the token"
                 }
             return LogMessage(
                 .debug,

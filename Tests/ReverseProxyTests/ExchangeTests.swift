@@ -494,9 +494,8 @@ private func finished(_ outcome: ExchangeRecord.Outcome = .complete) -> Exchange
                     case .ignore: break
                     }
                 case 1, 2:
-                    let verdict = [RejectionPolicy.Verdict.accepted, .rejected, .needsBody].randomElement(
-                        using: &random
-                    )!
+                    let verdicts = [RejectionPolicy.Verdict.accepted, .rejected, .needsBody, .unknown]
+                    let verdict = verdicts.randomElement(using: &random)!
                     let status = [200, 401, 403, 500].randomElement(using: &random)!
                     switch exchange.headArrived(status: status, verdict: verdict, isReplayable: .random(using: &random))
                     {

@@ -132,7 +132,7 @@ import Testing
                 == .rejected
         )
         // Downloads are not held up to look for an error in them.
-        #expect(policy.verdict(status: 200, challenges: [], body: .init(type: "text/html")) == .accepted)
+        #expect(policy.verdict(status: 200, challenges: [], body: .init(type: "text/html")) == .unknown)
         #expect(policy.verdict(status: 200, challenges: [], body: .init(type: "application/json")) == .needsBody)
         #expect(policy.isRejected(status: 200, challenges: [], body: Array(#"{"ok":false}"#.utf8)))
         #expect(!policy.isRejected(status: 200, challenges: [], body: Array(#"{"ok":true}"#.utf8)))
@@ -147,7 +147,7 @@ import Testing
     func aStreamOfRecordsIsNeverLookedInto(_ type: String) {
         for status in [200, 403] {
             let policy = RejectionPolicy([Rule(status: status, body: .init(pointer: "/a", equals: "b"))])
-            #expect(policy.verdict(status: status, challenges: [], body: .init(type: type)) == .accepted)
+            #expect(policy.verdict(status: status, challenges: [], body: .init(type: type)) == .unknown)
         }
     }
 
@@ -155,8 +155,8 @@ import Testing
         arguments: [
             ("application/json", true, RejectionPolicy.Verdict.needsBody),
             ("APPLICATION/JSON ; charset=x", true, .needsBody), ("application/problem+json", true, .needsBody),
-            ("application/json", false, .accepted), ("text/html", true, .accepted), (nil, true, .accepted),
-            ("application/octet-stream; x=json", true, .accepted), ("text/json", true, .accepted),
+            ("application/json", false, .unknown), ("text/html", true, .unknown), (nil, true, .unknown),
+            ("application/octet-stream; x=json", true, .unknown), ("text/json", true, .unknown),
             ("model/gltf+json", true, .needsBody),
         ] as [(String?, Bool, RejectionPolicy.Verdict)]
     )
@@ -168,6 +168,7 @@ import Testing
         let policy = RejectionPolicy([200, 206].map { Rule(status: $0, body: .init(pointer: "/a", equals: "b")) })
         let body = RejectionPolicy.Body(type: type, isThere: isThere)
         #expect(policy.verdict(status: 200, challenges: [], body: body) == expected)
-        #expect(policy.verdict(status: 206, challenges: [], body: body) == .accepted)
+        #expect(policy.verdict(status: 206, challenges: [], body: body) == .unknown)
+        #expect(policy.verdict(status: 201, challenges: [], body: body) == .accepted)
     }
 }

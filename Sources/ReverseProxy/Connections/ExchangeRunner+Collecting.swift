@@ -22,16 +22,16 @@ extension ExchangeRunner {
         }
         if case .complete = progress { client.clearDeadline() }
         if let state = response!.search?.feed(collected), state != .undecided {
-            return decide(isRejection: state == .rejected)
+            return decide(state)
         }
-        if case .complete = progress { return decide(isRejection: response!.search?.end() == .rejected) }
+        if case .complete = progress { return decide(response!.search?.end() ?? .unknown) }
         switch exchange.state {
         case .collecting(.verdict, _) where response!.collected.count > Self.verdictLimit: stopCollecting()
         // The status says that the session has ended, whatever follows.
-        case .collecting(.signOut, _): decide(isRejection: false)
+        case .collecting(.signOut, _): decide(.unknown)
         // The deadline is that of the whole: an answer that trickles is not waited for without an end.
         case .collecting(.signIn, _) where response!.jsonEnd.feed(collected) && Self.hasWholeJSON(response!.collected):
-            decide(isRejection: false)
+            decide(.unknown)
         case .collecting(.signIn, _) where response!.collected.count > Self.collectLimit: stopCollecting()
         default: break
         }
@@ -58,7 +58,7 @@ extension ExchangeRunner {
     /// The body is too long, or too slow, to be what is expected.
     func stopCollecting() {
         switch exchange.state {
-        case .collecting(.verdict, _): decide(isRejection: false)
+        case .collecting(.verdict, _): decide(.unknown)
         case .collecting(.signIn, _): relayCollected(proxyStatus: Self.unreadSignIn)
         default: relayCollected()
         }
@@ -72,12 +72,13 @@ extension ExchangeRunner {
         )
     }
 
-    private func decide(isRejection: Bool) {
+    /// `finding` is what the body says about the token, if that was the question.
+    private func decide(_ finding: BodyVerdict.State) {
         let now = MonotonicClock.now()
         request.upstreamTime.stop(now: now)
         let status = responseHead.status
-        // A body that is examined for a rejection contains none.
-        if case .collecting(.verdict, _) = exchange.state, !isRejection { credentialPassed(status: status) }
+        let isRejection = finding == .rejected
+        if finding == .accepted { credentialPassed(status: status) }
         if isRejection { countRejected() }
         switch exchange.bodyCollected(status: status, isRejection: isRejection, isReplayable: request.isReplayable) {
         case .hold:

@@ -145,7 +145,7 @@ extension ExchangeRunner {
             pauseUpstream()
             askForAnotherCredential(now: now)
         case .collect(let purpose):
-            if exchange.hasReplayed, verdict == .accepted { recordReplay(isAccepted: true) }
+            if exchange.hasReplayed, verdict != .needsBody { recordReplay(isAccepted: true) }
             keepHead(buffer, length: length)
             // A stream without an end: nobody sends a token so.
             if purpose == .signIn, heldText(.contentType).contains(where: Self.isEventStream) {

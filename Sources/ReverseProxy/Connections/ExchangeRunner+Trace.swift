@@ -48,6 +48,7 @@ extension ExchangeRunner {
             case .accepted: .accepted
             case .rejected: .rejected
             case .needsBody: .undecided
+            case .unknown: .unknown
             }
         trace(.answered(status: responseHead.status, told, protocolVersion: attempt?.connection.protocolVersion))
     }

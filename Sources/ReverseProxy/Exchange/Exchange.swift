@@ -223,13 +223,13 @@ public struct Exchange: Sendable {
         isReplayable: Bool
     ) -> HeadAction {
         guard case .sending = state else { return .ignore }
-        if verdict != .accepted, mayReplay {
-            let isReplayable = isReplayable && !isBodySpent(most: hasReplayed ? 3 : 2)
-            if verdict == .rejected {
-                state = .holding(isReplayable: isReplayable)
-                return .hold
-            }
-            return collect(.verdict, isReplayable: isReplayable)
+        let mayHold = isReplayable && !isBodySpent(most: hasReplayed ? 3 : 2)
+        switch verdict {
+        case .rejected where mayReplay:
+            state = .holding(isReplayable: mayHold)
+            return .hold
+        case .needsBody where mayReplay: return collect(.verdict, isReplayable: mayHold)
+        case .accepted, .rejected, .needsBody, .unknown: break
         }
         // The request cannot be replayed again, but the counters need to know whether the refresh helped.
         if verdict == .needsBody, hasReplayed { return collect(.verdict, isReplayable: false) }

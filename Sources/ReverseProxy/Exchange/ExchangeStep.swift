@@ -57,6 +57,8 @@ public enum ExchangeStep: Sendable {
         case rejected
         /// The body decides.
         case undecided
+        /// A rule on bodies concerns the response, and its body is not examined.
+        case unknown
     }
 
     public enum Wait: Sendable {

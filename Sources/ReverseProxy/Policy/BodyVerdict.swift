@@ -11,9 +11,11 @@ public struct BodyVerdict: Sendable {
         case undecided
         case accepted
         case rejected
+        /// The body cannot be read, so it says nothing about the token.
+        case unknown
     }
 
-    /// How many bytes of a body are examined. A body that is undecided by then is accepted.
+    /// How many bytes of a body are examined. A body that is undecided by then is accepted: rejections are short.
     public static let maxBytes = 64 * 1024
     private static let maxDepth = 64
     /// The maximum length of a name or value; longer ones match nothing.
@@ -111,7 +113,7 @@ public struct BodyVerdict: Sendable {
     /// The body is complete, or the rest is not waited for.
     public mutating func end() -> State {
         if state == .undecided, stack.isEmpty, case .word = lexeme { endWord() }
-        if state == .undecided { state = .accepted }
+        if state == .undecided { state = .unknown }
         return state
     }
 
@@ -186,9 +188,9 @@ public struct BodyVerdict: Sendable {
         }
     }
 
-    /// The body is not JSON, so it says nothing about the token.
+    /// The body is not JSON, or nested too deeply.
     private mutating func fail() {
-        state = .accepted
+        state = .unknown
     }
 
     private mutating func open(_ container: Container) {
@@ -244,8 +246,13 @@ public struct BodyVerdict: Sendable {
 
     private mutating func endWord() {
         lexeme = .none
-        // No rule can match `null`.
-        if token.elementsEqual("null".utf8) { token.append(0) }
+        if token.elementsEqual("null".utf8) {
+            // No rule can match it.
+            token.append(0)
+        } else {
+            let isTruth = token.elementsEqual("true".utf8) || token.elementsEqual("false".utf8)
+            guard isTruth || token[0] == UInt8(ascii: "-") || Octet.isDigit(token[0]) else { return fail() }
+        }
         endValue(isWord: true)
     }
 

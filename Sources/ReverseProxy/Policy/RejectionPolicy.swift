@@ -10,6 +10,8 @@ public final class RejectionPolicy: Sendable {
         case rejected
         /// The body decides.
         case needsBody
+        /// A rule on bodies concerns it, and its body is not examined: it says nothing about the token.
+        case unknown
     }
 
     private let rules: [SessionConfiguration.Rejection]
@@ -70,7 +72,7 @@ public final class RejectionPolicy: Sendable {
         var verdict = Verdict.accepted
         for rule in rules(about: status, challenges) {
             if rule.body == nil { return .rejected }
-            if body.isLookedInto(status) { verdict = .needsBody }
+            verdict = body.isLookedInto(status) ? .needsBody : .unknown
         }
         return verdict
     }
@@ -124,7 +126,7 @@ public final class RejectionPolicy: Sendable {
         let challenges = response.fields.filter { $0.name.lowercased() == "www-authenticate" }.map(\.value)
         let body = Body(type: response["Content-Type"], isThere: method != "HEAD")
         return switch verdict(status: response.status, challenges: challenges, body: body) {
-        case .accepted: false
+        case .accepted, .unknown: false
         case .rejected: true
         case .needsBody: isRejected(status: response.status, challenges: challenges, body: response.body)
         }

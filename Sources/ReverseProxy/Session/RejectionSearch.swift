@@ -13,7 +13,6 @@ struct RejectionSearch {
     mutating func feed(_ bytes: [UInt8]) -> BodyVerdict.State {
         guard verdict.state == .undecided else { return verdict.state }
         let isWellFormed = decoder.decode(bytes) { verdict.feed($0) == .undecided }
-        // A body that cannot be decoded does not reject the token.
         return isWellFormed ? verdict.state : verdict.end()
     }
 

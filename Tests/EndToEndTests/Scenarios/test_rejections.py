@@ -90,6 +90,28 @@ class Refusals(Scenario):
             self.assertEqual((answer.status, answer.data), (200, body), target)
         self.assertEqual([request.target for request in upstream.requests], ["/a", "/refresh", "/b", "/c", "/d"])
 
+    def test_an_answer_that_cannot_be_looked_into_is_no_acceptance(self):
+        """Two paths that reject the token are its end, whatever else was answered between."""
+        json_type = "Content-Type: application/json"
+        rejection = reply(200, b'{"error":"token_expired"}', json_type)
+        rules = "  rejected: [401, {status: 200, pointer: /error, equals: token_expired}, {status: 206, pointer: /error, equals: token_expired}]\n"
+        for name, method, status, body, *fields in (
+            ("HEAD", "HEAD", 200, b"", json_type), ("a part", "GET", 206, b"{}", json_type, "Content-Range: bytes 0-1/9"),
+            ("no JSON", "GET", 200, b"<html>", "Content-Type: text/html"), ("no type", "GET", 200, b"{}"),
+            ("broken JSON", "GET", 200, b'{"ok":', json_type), ("nothing", "GET", 200, b"", json_type),
+            ("another coding", "GET", 200, b"\x8b\x01", json_type, "Content-Encoding: br"),
+        ):
+            with self.subTest(name):
+                def respond(request):
+                    if request.target == "/refresh": return reply(401, b"{}", json_type)
+                    return reply(status, body, *fields) if request.target == "/b" else rejection
+
+                session = rules + "  refresh: {method: POST, path: /refresh, token: /token}\n"
+                process, upstream = self.proxied(respond, session=session, token="first-token", profile="")
+                statuses = [self.fetch(process, method=m, target=t).status for m, t in (("GET", "/a"), (method, "/b"), ("GET", "/c"), ("GET", "/d"))]
+                self.assertEqual(statuses, [200, status, 200, 401])
+                self.assertEqual([request.target for request in upstream.requests], ["/a", "/refresh", "/b", "/c"])
+
     def test_what_no_other_token_cures_is_relayed(self):
         challenge = None
         session = "  rejected: [401, 403, {status: 400, pointer: /e, equals: x}]\n"
