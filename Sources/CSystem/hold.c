@@ -30,8 +30,7 @@ static atomic_bool interrupt_exits = false;
 static void die(int number) {
     csystem_end_commands();
     if (number == SIGINT && atomic_load(&interrupt_exits)) _exit(128 + SIGINT);
-    signal(number, SIG_DFL);
-    raise(number);
+    csystem_end_by(number);
 }
 
 static long long now(void) {

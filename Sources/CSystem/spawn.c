@@ -62,10 +62,18 @@ static _Atomic pid_t *free_place(void) {
     return NULL;
 }
 
+void csystem_end_by(int number) {
+    sigset_t one;
+    sigemptyset(&one);
+    sigaddset(&one, number);
+    signal(number, SIG_DFL);
+    pthread_sigmask(SIG_UNBLOCK, &one, NULL);
+    raise(number);
+}
+
 static void die(int number) {
     csystem_end_commands();
-    signal(number, SIG_DFL);
-    raise(number);
+    csystem_end_by(number);
 }
 
 // Nobody takes these: they would end this process, and leave the commands behind.

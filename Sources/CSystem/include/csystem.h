@@ -124,6 +124,9 @@ void csystem_forget_command(pid_t child);
 // called by a signal handler (signal-safety(7)).
 void csystem_end_commands(void);
 
+// Ends this process by the signal, whether or not it is handled, and blocked in this thread. May be called by a signal handler.
+void csystem_end_by(int number);
+
 // A descriptor that can be read once the process has ended (pidfd_open(2)); -1 and `errno` where there is none to be had. Close-on-exec.
 int csystem_watch_process(pid_t process);
 

@@ -1,3 +1,4 @@
+import CSystem
 import Platform
 
 /// The user's web browser.
@@ -43,8 +44,20 @@ struct Browser {
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
+        posix_spawnattr_setflags(
+            &attributes,
+            Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF)
+        )
         posix_spawnattr_setpgroup(&attributes, 0)
+        // Whatever the calling thread blocks.
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        // These are ignored here, and an ignored signal stays ignored.
+        var ignored = sigset_t()
+        sigemptyset(&ignored)
+        for signal in [SIGPIPE, SIGXFSZ] { sigaddset(&ignored, signal) }
+        posix_spawnattr_setsigdefault(&attributes, &ignored)
         var arguments: [UnsafeMutablePointer<CChar>?] = [strdup(program), strdup(url), nil]
         defer { for argument in arguments { free(argument) } }
         var child = pid_t()

@@ -205,12 +205,17 @@ class OAuthLogin(Scenario):
 
     def test_browser_is_a_word(self):
         script = self.directory / "my browser"
-        script.write_text(f"#!/bin/sh\nprintf '%s' \"$#:$1\" > '{self.directory}/opened'\necho noise\n")
+        script.write_text(f"#!/bin/sh\ngrep -E '^Sig(Blk|Ign):' /proc/self/status > '{self.directory}/signals'\n"
+                          f"printf '%s' \"$#:$1\" > '{self.directory}/opened'\necho noise\n")
         script.chmod(0o755)
         process = self.waiting("--config", self.oauth(), BROWSER=str(script))
         url = self.url_of(process)
         opened = self.directory / "opened"
         self.until(lambda: opened.exists() and opened.read_text() == f"1:{url}", "the browser")
+        # What this process ignores and blocks is its own business.
+        own = 1 << signal.SIGPIPE - 1 | 1 << signal.SIGXFSZ - 1
+        signals = dict(line.split(":") for line in (self.directory / "signals").read_text().splitlines())
+        self.assertEqual((int(signals.get("SigBlk", "0"), 16), int(signals.get("SigIgn", "0"), 16) & own), (0, 0))
         query, redirect = self.asked(url)
         self.browse(redirect, {"code": "c", "state": query["state"]})
         out, _ = self.end(process, 0)
