@@ -79,8 +79,12 @@ final class ClientConnection: DescriptorWatchDelegate {
     /// An exchange is running and has not ended.
     var isExchanging: Bool { if case .exchanging(let runner) = state { runner.ending == nil } else { false } }
 
-    /// New requests follow `context` from now on.
+    /// New requests follow `context` from now on, and so does the limit for the idle time before the next one.
     func reconfigure(_ context: WorkerContext) {
+        let (former, limit) = (self.context.proxy.intervals.idle, context.proxy.intervals.idle)
+        if former != limit, case .awaitingRequest(.idle) = state {
+            stream.deadline.change(from: former, to: limit, now: MonotonicClock.now())
+        }
         self.context = context
         parser.limits = context.proxy.configuration.limits.heads
         acceptedHost = AcceptedHost()

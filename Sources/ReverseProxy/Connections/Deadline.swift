@@ -24,6 +24,12 @@ final class Deadline {
         timer?.arm(nanoseconds: time > now ? time - now : 0)
     }
 
+    /// Moves a deadline that was set `former` nanoseconds after some moment to `nanoseconds` after the same moment.
+    func change(from former: UInt64, to nanoseconds: UInt64, now: UInt64) {
+        guard let due else { return }
+        set(at: due &- former &+ nanoseconds, now: now)
+    }
+
     func clear() {
         due = nil
     }

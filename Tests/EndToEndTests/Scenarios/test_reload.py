@@ -44,6 +44,25 @@ class Reload(Inspected):
         squire.wait_for_text("timeouts.idle changed")
         self.until(lambda: self.fetch(squire).status == 200 and upstream.connections > 2, "a connection stays idle for longer")
 
+    def test_idle_clients_follow_a_new_limit(self):
+        """Those that are idle already, too; they have been idle since their last answer."""
+        squire, _ = self.proxied()
+        path = pathlib.Path(squire.config)
+        first = path.read_text()
+        with socket.create_connection(("127.0.0.1", squire.port), LIMIT) as kept:
+            def fetch():
+                kept.sendall(b"GET /api/x HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                self.read_until(kept, b"\r\n\r\n")
+
+            fetch()
+            path.write_text(first + "timeouts: {idle: 30d}\n")
+            squire.process.send_signal(signal.SIGHUP)
+            squire.wait_for_text("timeouts.idle changed")
+            fetch()
+            path.write_text(first + "timeouts: {idle: 1ms}\n")
+            squire.process.send_signal(signal.SIGHUP)
+            self.assertEqual(kept.recv(1), b"")
+
     def test_a_reload_makes_connections_with_the_certificate_of_now(self):
         """The same file has another one; connections with the former one carry nothing more."""
         server, key = certificate(self.directory, "server", "-addext", "subjectAltName=IP:127.0.0.1")
