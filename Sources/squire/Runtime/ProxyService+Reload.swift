@@ -33,6 +33,12 @@ extension ProxyService {
         return own == configuration || current.get().configuration == configuration
     }
 
+    /// The reason why a session cannot be changed for another, and the session file that it is about.
+    private struct SessionRefusal: Error {
+        let file: String
+        let reason: String
+    }
+
     /// Applies a configuration that was read, or changes nothing.
     private func apply(_ reading: ReloadCoordinator.Reading) -> ReloadOutcome {
         let outcome: ReloadOutcome
@@ -44,9 +50,8 @@ extension ProxyService {
                     .init(source: $0.source, line: $0.line, detail: ControlCharacters.escaped($0.message))
                 }
             )
-        } catch let failure as ExitFailure {
-            let text = failure.message.hasPrefix("squire: ") ? String(failure.message.dropFirst(8)) : failure.message
-            outcome = .refused([.init(source: loaded.sessionFile, line: nil, detail: text)])
+        } catch let refusal as SessionRefusal {
+            outcome = .refused([.init(source: refusal.file, line: nil, detail: refusal.reason)])
         } catch {
             outcome = .refused([.init(source: loaded.path ?? "squire", line: nil, detail: "\(error)")])
         }
@@ -134,23 +139,30 @@ extension ProxyService {
 
     /// Opens a new session on the file. A refresh in flight in the former session holds the file's lock, so that
     /// nothing is lost. A token that is bound to the former upstream is not used for another. Throws if the token is
-    /// only in memory.
+    /// only in memory, or the file cannot be used.
     private func makeNextSession(_ fresh: LoadedConfiguration) throws -> Session {
         let former = session
         if let reason = former.status.unsaved {
-            throw ExitFailure.notWritable(
-                "squire: the token in use is not saved yet (\(reason)): make room, and reload when it is saved"
+            throw SessionRefusal(
+                file: loaded.sessionFile,
+                reason: "the token in use is not saved yet (\(reason)): make room, and reload when it is saved"
             )
         }
-        let next = try Self.makeSession(
-            fresh,
-            logging,
-            refreshes,
-            (generations, numbers),
-            sessionChanged,
-            sessions,
-            keepsSession: true
-        )
+        let next: Session
+        do {
+            next = try Self.makeSession(
+                fresh,
+                logging,
+                refreshes,
+                (generations, numbers),
+                sessionChanged,
+                sessions,
+                keepsSession: true
+            )
+        } catch let failure as ExitFailure {
+            let text = failure.message.hasPrefix("squire: ") ? String(failure.message.dropFirst(8)) : failure.message
+            throw SessionRefusal(file: fresh.sessionFile, reason: text)
+        }
         keep(former: former)
         // The inspector must not show the former session's token, and the new session has reported none.
         if next.token == nil { generations.end() }

@@ -63,6 +63,15 @@ class Reload(Inspected):
             squire.process.send_signal(signal.SIGHUP)
             self.assertEqual(kept.recv(1), b"")
 
+    def test_a_session_file_that_is_a_link_is_named(self):
+        squire, _ = self.inspected()
+        path, link = pathlib.Path(squire.config), self.directory / "link.json"
+        link.symlink_to(self.session_file)
+        path.write_text(path.read_text().replace(str(self.session_file), str(link)))
+        answer = self.post(squire)
+        self.assertEqual([one["file"] for one in answer.json["errors"]], [str(link)])
+        self.assertNotIn(str(self.session_file), answer.json["errors"][0]["detail"])
+
     def test_a_reload_makes_connections_with_the_certificate_of_now(self):
         """The same file has another one; connections with the former one carry nothing more."""
         server, key = certificate(self.directory, "server", "-addext", "subjectAltName=IP:127.0.0.1")
