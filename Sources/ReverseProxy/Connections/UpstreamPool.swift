@@ -209,6 +209,21 @@ final class UpstreamPool: UpstreamConnectionDelegate {
     }
 }
 
+/// The pools that a reload has replaced, as long as exchanges that began before use them. Does not own them.
+struct FormerPools {
+    private struct Entry { weak var pool: UpstreamPool? }
+
+    private var entries: [Entry] = []
+
+    mutating func add(_ pool: UpstreamPool) {
+        entries.removeAll { $0.pool == nil }
+        entries.append(Entry(pool: pool))
+    }
+
+    /// The number of their connections.
+    var connectionCount: Int { entries.reduce(0) { $0 + ($1.pool?.connectionCount ?? 0) } }
+}
+
 /// A FIFO queue that skips cancelled waiters.
 struct WaitingLine {
     private(set) var waiters: [UpstreamPool.Waiter] = []

@@ -10,6 +10,7 @@ import Upstream
 final class Worker {
     private let resources: WorkerResources
     private var context: WorkerContext
+    private var formerPools = FormerPools()
     /// The counters of all workers, including this one's.
     private let allCounters: [Counters]
     /// Indexed by slot; nil for a free slot.
@@ -141,7 +142,7 @@ final class Worker {
                 for pool in resources.takeDuePools() { pool.turnEnded() }
             }
         } while !resources.dueConnections.isEmpty || !resources.duePools.isEmpty
-        resources.counters.set(.upstreams, context.pool.connectionCount)
+        resources.counters.set(.upstreams, context.pool.connectionCount + formerPools.connectionCount)
         if resources.recordingGate.hasNews { resources.recorder?.turnEnded() }
         if resources.isDraining, count == 0 { finishDraining() }
     }
@@ -168,6 +169,7 @@ final class Worker {
             context.pool.limit(maxIdle: Self.maxIdle(proxy), maxIdleTime: proxy.configuration.timeouts.idle)
         } else {
             context.pool.closeAll()
+            formerPools.add(context.pool)
         }
         let pool = keepsPool ? context.pool : Self.makePool(resources, proxy)
         context = WorkerContext(proxy, pool: pool, former: context)

@@ -72,6 +72,27 @@ class Reload(Inspected):
         self.assertEqual([one["file"] for one in answer.json["errors"]], [str(link)])
         self.assertNotIn(str(self.session_file), answer.json["errors"][0]["detail"])
 
+    def test_a_connection_of_before_a_reload_is_counted_to_its_end(self):
+        """Its exchange goes on, on a connection that nothing else uses."""
+        gate = threading.Event()
+        self.addCleanup(gate.set)
+        squire, upstream = self.inspected(lambda request: gate.wait(LIMIT) and reply(200) if request.target == "/api/slow" else reply(200))
+
+        def open_connections():
+            text = self.ask(squire, "GET", "/metrics").data.decode()
+            return int(re.search(r"^squire_upstream_connections (\d+)", text, re.M)[1])
+
+        with socket.create_connection(("127.0.0.1", squire.proxy), LIMIT) as client:
+            client.sendall(b"GET /api/slow HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            self.until(lambda: any(request.target == "/api/slow" for request in upstream.requests), "the request")
+            path = pathlib.Path(squire.config)
+            path.write_text(path.read_text() + "timeouts: {connect: 9s}\n")
+            self.assertEqual(self.post(squire).json["changed"], ["timeouts.connect"])
+            self.assertEqual(open_connections(), 1)
+            gate.set()
+            self.read_until(client, b"\r\n\r\n")
+        self.until(lambda: open_connections() == 0, "the end of the connection")
+
     def test_a_reload_makes_connections_with_the_certificate_of_now(self):
         """The same file has another one; connections with the former one carry nothing more."""
         server, key = certificate(self.directory, "server", "-addext", "subjectAltName=IP:127.0.0.1")
