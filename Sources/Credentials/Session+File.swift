@@ -129,7 +129,8 @@ extension Session {
     func saveAgain(_ file: SessionFile) {
         guard snapshot.persistence.unsaved != nil, let handle = (try? hold(file)) ?? nil else { return }
         defer { extendLifetime(handle) }
-        if let event = saving({ saveUnsaved(file) }) { emit(event) }
+        guard let event = saving({ saveUnsaved(file) }) else { return }
+        if case .adopted = event { emitNews(event) } else { emit(event) }
     }
 
     /// Called in `saving`, with the file's lock held.

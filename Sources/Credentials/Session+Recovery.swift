@@ -53,7 +53,7 @@ extension Session {
     /// Calls `takeLater`, and tells of it. The file's lock is held.
     private func yieldToLater(_ beside: SessionRecord?, _ loaded: SessionFile.Loaded?, in file: SessionFile) {
         guard let change = saving({ takeLater(beside, loaded, in: file) }) else { return }
-        emit(.adopted(change, of: .process, generation: generation))
+        emitNews(.adopted(change, of: .process, generation: generation))
         resumeWaiters()
     }
 

@@ -7,8 +7,8 @@ import Threads
 /// `+Rotation` does and `+Saving` saves; `+File` follows the file that other processes share, `+SharedSide` the other
 /// machines.
 /// *Threading*: every method on any thread. A completion is called exactly once: on the calling thread if the answer is
-/// known at once, otherwise on one of the session's own threads; never under a lock, and at the latest by `end` or when
-/// the session is released. Blocking work (files, the refresh) runs on the session's threads only.
+/// known at once, otherwise on a thread of this session or of another of its `SessionGroup`; under no lock but the
+/// file's, and at the latest by `end` or when the session is released. Only these threads do blocking work.
 public final class Session: Sendable {
     public typealias Completion = @Sendable (Grant) -> Void
     public typealias RefreshCompletion = @Sendable (Result<RefreshResponse, CredentialFailure>) -> Void
@@ -154,8 +154,7 @@ public final class Session: Sendable {
         }
     }
 
-    /// A copy of the shared state, for reading. Base no decision on parts that another thread may have changed
-    /// meanwhile.
+    /// A copy of the shared state, for reading. Base no decision on what another thread may have changed meanwhile.
     var snapshot: State { state.with { $0 } }
 
     /// Starts watching the session file, if the system can report changes (inotify on Linux). For long-running
@@ -175,8 +174,7 @@ public final class Session: Sendable {
     /// The current generation while requests may use it, otherwise zero: one load, for the fast path.
     public var usableGeneration: Generation { publishedUsable.load(ordering: .acquiring) }
 
-    /// The current credential, and the moment on `CredentialClock.elapsed()` until which it may be used without asking
-    /// again.
+    /// The current credential, and until when, on `CredentialClock.elapsed()`, it may be used without asking again.
     public func current() -> (credential: Credential, until: Int64)? {
         state.with { state in
             let machine = state.machine

@@ -1,5 +1,5 @@
-/// Something that happened to the session, for logs and metrics. Emitted on the session's threads, outside of locks;
-/// contains no secret.
+/// Something that happened to the session, for logs and metrics. Emitted on the threads of the session, or of another of
+/// its `SessionGroup`, under no lock but the file's; contains no secret.
 public enum SessionEvent: Sendable {
     case refreshed(RefreshReport, generation: Generation, expiresIn: Int?)
     /// The refresh brought the same token again.

@@ -59,7 +59,7 @@ extension Session {
             return change
         }
         guard let change else { return }
-        emit(.adopted(change, of: .process, generation: generation))
+        emitNews(.adopted(change, of: .process, generation: generation))
         reportUnsaved(unsaved.reason)
         resumeWaiters()
     }

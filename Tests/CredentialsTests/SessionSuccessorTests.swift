@@ -199,6 +199,22 @@ import Threads
         #expect(try file.load()?.record.held == later.held)
     }
 
+    /// Its successor follows the file, and says what somebody has done there.
+    @Test(arguments: [true, false]) func aSessionOfBeforeAReloadSaysNothingOfIt(_ isLogout: Bool) throws {
+        let old = try record("old")
+        try file.save(old)
+        let new = try record("new", after: old)
+        leave(new, .leftover)
+        guard let holder = try file.tryLock() else { return #expect(Bool(false)) }
+        let news = Guarded(0)
+        let session = try Session(file: file, source: nil, emit: { if case .adopted = $0 { news.with { $0 += 1 } } })
+        session.retire()
+        let later = try left(isLogout: isLogout, insteadOf: old, after: new)
+        holder.unlock()
+        #expect(session.end(timeout: .seconds(10)) == nil)
+        #expect(session.token == later.token && news.with { $0 } == 0)
+    }
+
     /// Who runs already is told, though the file has not changed, and whoever holds its lock.
     @Test(arguments: [true, false]) func whoRunsIsToldOfWhatIsLeft(_ isLogout: Bool) throws {
         let old = try record("old")
