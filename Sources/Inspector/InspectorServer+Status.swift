@@ -39,7 +39,18 @@ extension InspectorServer {
             .init("key_file", text(access?.key == nil ? nil : access?.keyFile)),
             .init("examples", .array(proxy.examples.map(JSONValue.string))),
             .init("token_command", text(current.tokenCommand)), .init("sign_in", text(signIn(current))),
-            .init("apply", apply(current)),
+            .init("apply", apply(current)), .init("way", way(current)),
+        ])
+    }
+
+    /// How the upstream is reached: the files that secure the connection, and the proxy, without its credentials.
+    private func way(_ current: InspectedProxy.Current) -> JSONValue {
+        guard let settings = current.settings else { return .null }
+        let text = { (value: String?) in value.map(JSONValue.string) ?? .null }
+        return .object([
+            .init("ca", text(settings.tls.authorities)), .init("certificate", text(settings.tls.certificate)),
+            .init("key", text(settings.tls.key)), .init("proxy", text(settings.plainProxy?.url)),
+            .init("proxy_login", .bool(settings.plainProxy?.hasLogin == true)),
         ])
     }
 

@@ -9,7 +9,7 @@ public struct UpstreamSettings: Sendable, Equatable {
         case url(String)
 
         /// Whether the configuration may contain credentials for the proxy: those in the environment are not read.
-        var mayHaveCredentials: Bool {
+        public var mayHaveCredentials: Bool {
             switch self {
             case .none: false
             case .environment: true
@@ -35,6 +35,12 @@ public struct UpstreamSettings: Sendable, Equatable {
             rest = rest.prefix { !"/?#".contains($0) }
             if let at = rest.lastIndex(of: "@") { rest = rest[rest.index(after: at)...] }
             return String(rest)
+        }
+
+        /// The URL of a configured proxy, without credentials; nil if only the environment knows.
+        public var plainURL: String? {
+            guard case .url(let text) = self, let name else { return nil }
+            return text.firstIndex(of: "/").map { "\(text[..<$0])//\(name)" } ?? name
         }
 
         /// Whether connections to it may be TLS: for `environment` it is not looked up.

@@ -107,6 +107,7 @@ function curl(request, isMultiline) {
   if (method === 'HEAD' && body.length === 0) options.push('--head');
   else if (method !== (body.length ? 'POST' : 'GET')) options.push(`-X ${quote(method)}`);
   if (!isDirect && !place.proxy) options.push(`--unix-socket ${quote(pasteable(place.socket, 'socket'))}`);
+  if (form === 'd') options.push(...wayOptions(request));
   if (/[[\]{}]/.test(url)) options.push('--globoff');
   if (/\/(\.|%2e){1,2}(\/|$|\?)/i.test(target)) options.push('--path-as-is');
   // What a URL cannot say, or says otherwise to curl.
@@ -134,6 +135,14 @@ function curl(request, isMultiline) {
     }
   }
   return comment(request.missing) + before + ['curl', ...options].join(isMultiline ? ' \\\n  ' : ' ');
+}
+
+/// How this machine reaches the upstream. The proxy's credentials are not known here.
+function wayOptions({ place, missing }) {
+  const way = place.way ?? {};
+  if (way.proxy_login) missing.push('login of the proxy');
+  return [['--cacert', 'ca'], ['--cert', 'certificate'], ['--key', 'key'], ['--proxy', 'proxy']].filter(([, name]) => way[name])
+    .map(([option, name]) => `${option} ${quote(pasteable(way[name], `way: ${name}`))}`);
 }
 
 /// A word of a POSIX shell: the field with the token that the shell has in a variable.

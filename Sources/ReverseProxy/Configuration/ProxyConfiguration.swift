@@ -38,6 +38,9 @@ public struct ProxyConfiguration: Sendable, Equatable {
         return headers.filter { $0.isSecret && !named.contains($0.name.lowercased()) }
     }
 
+    /// The URL of the proxy that the configuration names, without credentials, and whether it has any; nil without one.
+    public var plainProxy: (url: String, hasLogin: Bool)? { proxy.plainURL.map { ($0, proxy.mayHaveCredentials) } }
+
     /// The settings for libcurl's connections.
     public var upstreamSettings: UpstreamSettings {
         UpstreamSettings(

@@ -161,6 +161,17 @@ class Replays(Sending):
         answer = self.ask(squire, "POST", f"/api/exchanges/{answer.json['id']}/replay", keyed)
         self.assertEqual((answer.status, answer.json["why"], answer.json["missing"]), (409, "redacted", ["field Authorization"]))
 
+    def test_a_copy_knows_the_way_to_the_upstream(self):
+        """For the form that goes there directly: without what is secret."""
+        ca, key = certificate(self.directory, "ca")
+        squire, _ = self.inspected(extra=f"tls: {{ca: ca.pem, certificate: ca.pem, key: ca.key}}\nproxy: http://jo:hush@proxy.test:3128\n")
+        answer = self.ask(squire, "GET", "/api/status")
+        self.assertEqual(answer.json["copy"]["way"], {"ca": str(ca), "certificate": str(ca), "key": str(key), "proxy": "http://proxy.test:3128", "proxy_login": True})
+        self.assertNotIn(b"hush", answer.data)
+        squire, _ = self.inspected()
+        way = self.ask(squire, "GET", "/api/status").json["copy"]["way"]
+        self.assertEqual(way, {"ca": None, "certificate": None, "key": None, "proxy": None, "proxy_login": False})
+
     def test_a_stream_does_not_hold_up_the_end(self):
         done = threading.Event()
         self.addCleanup(done.set)

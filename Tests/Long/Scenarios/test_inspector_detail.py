@@ -317,6 +317,16 @@ class Copies(DetailCase):
             self.assertEqual(got.all("Content-Type"), ["text/plain"] if has_type else [], context)
             self.assertEqual(got.all("Authorization"), {"s": [], "d": ["Bearer of-now"], "t": ["Bearer given"]}[form], context)
 
+    def test_curl_goes_directly_as_squire_does(self):
+        way = {"ca": "/tmp/a b/ca.pem", "certificate": "/c.pem", "key": "/k.pem", "proxy": "http://proxy.test:3128", "proxy_login": True}
+        place = {**self.place(self.upstream()), "way": way}
+        x = exchange(method="GET", target="/api/x", request=b"", fields=[])
+        made = {form: self.module("copy", f"m.copyText({json.dumps(form)}, {json.dumps(x)}, {json.dumps(place)})")["text"] for form in "sdt"}
+        self.assertIn("curl --cacert '/tmp/a b/ca.pem' --cert /c.pem --key /k.pem --proxy http://proxy.test:3128 http", made["d"])
+        self.assertIn("# redacted: login of the proxy\n", made["d"])
+        # Another machine has other files.
+        for form in "st": self.assertNotRegex(made[form], "pem|proxy")
+
     def test_curl_sends_what_was_recorded(self):
         upstream = self.upstream()
         for i, (method, target, value, data, has_type) in enumerate(self.cases()):
