@@ -389,6 +389,38 @@ class OtherHands(Scenario):
                 self.assertEqual(self.command("token", "--config", config, code=code).stdout.strip(), expected)
                 self.assertFalse(left.exists())
 
+    @unittest.skipUnless(CAN_FREEZE and shutil.which("strace"), "only root can make a file immutable, and strace(1) kills in time")
+    def test_a_kill_before_all_is_left_leaves_what_was_there(self):
+        """What a client did is written whole before it takes the place of what lay beside the file. Its client was told of nothing."""
+        draft = self.session_file.with_name(f".{self.session_file.name}.new.complete")
+        killing = ("strace", "-D", "-f", "-qq", "-o", "/dev/null", "-P", str(draft), "-e", "trace=rename", "-e", "inject=rename:signal=KILL")
+        for before, does in [(before, does) for before in (False, True) for does in ("login", "logout")]:
+            with self.subTest(does, before=before):
+                old, first, second = (jwt(jti=f"{name}{before}{does}") for name in ("old", "first", "second"))
+                logins = [first, second] if before else [second]
+                config = self.config(self.upstream(lambda r: token_reply(logins.pop(0)) if r.target.endswith("login") else reply(200)).url)
+                self.save_token(old, config)
+                self.freeze()
+                if before:
+                    squire = self.run_squire(config)
+                    self.assertEqual(self.fetch(squire, "POST", "/api/customers/login", b"{}").status, 200)
+                    squire.stop(signal.SIGKILL)
+                squire = Process("run", "--config", config, env=self.env, prefix=killing).wait_for("proxy")
+                self.addCleanup(squire.stop)
+                squire.port = int(squire.endpoints["proxy"].rsplit(":", 1)[1])
+                with self.assertRaises((http.client.RemoteDisconnected, ConnectionResetError)):
+                    self.fetch(squire, "POST", f"/api/customers/{does}", b"{}")
+                self.assertEqual(squire.process.wait(LIMIT), -signal.SIGKILL)
+                self.assertTrue(draft.exists())
+                expected = first if before else old
+                self.assertEqual(self.command("token", "--config", config).stdout.strip(), expected)
+                self.thaw()
+                # Whoever takes the lock next removes it.
+                squire = self.run_squire(config)
+                self.wait_until(lambda: not draft.exists() and json.loads(self.session_file.read_text())["token"] == expected)
+                squire.stop()
+                self.assertEqual(self.command("token", "--config", config).stdout.strip(), expected)
+
     def freeze(self):
         subprocess.run(["chattr", "+i", str(self.session_file)], check=True)
         self.addCleanup(self.thaw)
