@@ -50,8 +50,8 @@ public struct BasePath: Sendable, Equatable {
     }
 
     /// Whether some server would resolve `path`, which is below the base path, to one above it: because of `..`, or of
-    /// text that reads as `..` when `%2e`, `%2f` and `%5c` are decoded once or twice, or when `\` counts as a slash. If
-    /// there are several readings, the worst one counts.
+    /// text that reads as `..` when `%2e`, `%2f` and `%5c` are decoded once or twice, when `\` counts as a slash, or
+    /// without the dots and blanks at its end. If there are several readings, the worst one counts.
     static func climbs(_ path: UnsafeRawBufferPointer) -> Bool {
         if PathReadings.isPlain(path) { return false }
         return withUnsafeTemporaryAllocation(byteCount: path.count, alignment: 1) { text in
@@ -130,7 +130,8 @@ public struct BasePath: Sendable, Equatable {
         case down, stays, up
     }
 
-    /// The segment's name ends where servers may end it: at a parameter, or at an encoded NUL, `?` or `#`.
+    /// The segment's name ends where servers may end it: at a parameter, or at an encoded NUL, `?` or `#`. Dots and blanks
+    /// behind the first dots may be dropped.
     private static func kind(_ path: UnsafeRawBufferPointer, _ start: Int, _ end: Int) -> Segment {
         var length = 0
         counting: while start + length < end {
@@ -139,8 +140,12 @@ public struct BasePath: Sendable, Equatable {
             default: length += 1
             }
         }
-        guard length <= 2 else { return .down }
-        for offset in 0..<length where path[start + offset] != UInt8(ascii: ".") { return .down }
-        return length == 2 ? .up : .stays
+        var dots = 0
+        for offset in 0..<length {
+            let byte = path[start + offset]
+            guard PathReadings.isFill(byte) else { return .down }
+            if byte == UInt8(ascii: "."), dots == offset { dots += 1 }
+        }
+        return dots >= 2 ? .up : .stays
     }
 }

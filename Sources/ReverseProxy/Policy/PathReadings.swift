@@ -156,7 +156,8 @@ struct PathReadings {
         }
     }
 
-    private static func isFill(_ byte: UInt8) -> Bool {
+    /// Whether servers may drop the octet at a segment's end: a dot, a blank or a line end.
+    static func isFill(_ byte: UInt8) -> Bool {
         byte == UInt8(ascii: ".") || byte == 0x20 || 0x09...0x0D ~= byte
     }
 
