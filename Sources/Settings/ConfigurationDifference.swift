@@ -2,7 +2,8 @@ import ReverseProxy
 import TokenSources
 
 extension LoadedConfiguration {
-    /// The keys that take effect only after a restart.
+    /// The keys that take effect only after a restart. `session.shared` is the place of the session, with all that leads
+    /// there, but not when another machine's refresh is taken over.
     public static let fixedKeys: Set<String> = ["listen", "workers", "inspector.listen", "session.shared"]
 
     /// The keys whose values differ from those in `running`, sorted. Only names, because values may be secrets.
@@ -43,6 +44,10 @@ extension LoadedConfiguration {
             } else if new != old {
                 keys.formUnion([new, old].filter { $0 != .given }.map(path))
             }
+        case (let new as SharedConfiguration, var old as SharedConfiguration):
+            if new.takeover != old.takeover { keys.insert(path(of: "takeover", in: key)) }
+            old.takeover = new.takeover
+            if new != old { keys.insert(key) }
         case (let new?, let old?) where isSection(new):
             for (left, right) in zip(Mirror(reflecting: new).children, Mirror(reflecting: old).children) {
                 // The resulting file was compared already.

@@ -9,8 +9,6 @@ extension ConfigurationSections {
     private static let engines = ["etcd", "kubernetes", "consul", "postgresql", "vault", "redis", "valkey"]
     private static let sharedKeys = ["name", "prefix", "key", "tls", "user", "password", "takeover"]
     private static let maximumEndpoints = 16
-    /// The time limit of a refresh for a source without one.
-    private static let usualTimeout = Duration.seconds(30)
     private static let longestTakeover = Duration.seconds(3600)
 
     /// Reads the key. The other keys of `session` were read before.
@@ -214,15 +212,14 @@ extension ConfigurationSections {
 
     /// Nil if there is an issue. `timeout` is the time limit of one refresh.
     private func takeover(_ map: MapReader, _ timeout: Duration?) -> Duration? {
-        let timeout = timeout ?? Self.usualTimeout
-        guard map.node("takeover") != nil else { return timeout + .seconds(10) }
+        guard map.node("takeover") != nil else { return SharedConfiguration.usualTakeover(timeout) }
         guard let takeover = map.duration("takeover", .seconds(1)...Self.longestTakeover) else { return nil }
-        let least = timeout + .seconds(5)
+        let least = SharedConfiguration.leastTakeover(timeout)
         guard takeover >= least else {
             map.fail(
                 "takeover",
-                "must be at least \(Quantity.text(least)): a refresh may take \(Quantity.text(timeout)), and 5s more; "
-                    + "a machine that is still at it would be taken for dead, and the token sent twice"
+                "must be at least \(Quantity.text(least)): a refresh may take \(Quantity.text(least - .seconds(5))), "
+                    + "and 5s more; a machine that is still at it would be taken for dead, and the token sent twice"
             )
             return nil
         }

@@ -1,4 +1,5 @@
 import EventIO
+import HTTP1
 import ReverseProxy
 import Testing
 
@@ -86,6 +87,37 @@ import Testing
         #expect(
             try Self.keys(withRefreshToken) == ["session.refresh.path", "session.refresh.refresh-token"]
         )
+    }
+
+    /// The place needs a restart; how long a silence is another machine's does not, because a refresh may take longer now.
+    @Test func theSilenceOfOtherMachinesIsNamedByItself() throws {
+        func shared(_ place: String, timeout: String = "30s") throws -> LoadedConfiguration {
+            var loaded = try Self.load(Self.base.replacing("token: /t", with: "token: /t, timeout: \(timeout)"))
+            let kubernetes = SharedConfiguration.Kubernetes(
+                server: Origin(isSecure: true, authority: Authority(host: "10.0.0.1", port: nil)),
+                namespace: place,
+                secret: "s"
+            )
+            let least = SharedConfiguration.leastTakeover(loaded.configuration.session.timeout)
+            loaded.configuration.session.shared = SharedConfiguration(
+                engine: .kubernetes(kubernetes),
+                name: "n",
+                keyFile: "/k",
+                takeover: least
+            )
+            return loaded
+        }
+        let running = try shared("a")
+        #expect(try shared("b").keys(differingFrom: running) == ["session.shared"])
+        #expect(
+            try shared("a", timeout: "60s").keys(differingFrom: running)
+                == ["session.refresh.timeout", "session.shared.takeover"]
+        )
+        #expect(
+            try shared("b", timeout: "60s").keys(differingFrom: running)
+                == ["session.refresh.timeout", "session.shared", "session.shared.takeover"]
+        )
+        #expect(!LoadedConfiguration.fixedKeys.contains("session.shared.takeover"))
     }
 
     @Test(arguments: [

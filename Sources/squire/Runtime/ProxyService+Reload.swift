@@ -179,7 +179,13 @@ extension LoadedConfiguration {
         configuration.inspector.listen = former.configuration.inspector.listen
         inspectorIsDefault = former.inspectorIsDefault
         guard configuration.session.shared != nil || binding.source == former.binding.source else { return }
-        configuration.session.shared = former.configuration.session.shared
+        var shared = former.configuration.session.shared
+        if let present = shared?.takeover {
+            // A refresh may take longer now than the former one allowed for.
+            let least = SharedConfiguration.leastTakeover(configuration.session.timeout)
+            shared?.takeover = configuration.session.shared?.takeover ?? max(present, least)
+        }
+        configuration.session.shared = shared
         binding.sharedPlace = former.binding.sharedPlace
     }
 

@@ -191,6 +191,22 @@ class Rotations(FleetScenario):
         one.stop()
         self.assertEqual([one.text().count(text) for text in ("refreshed the token", "logged out")], [2, 1], one.text())
 
+    def test_a_reload_changes_when_another_machine_takes_over(self):
+        """It follows how long a refresh may take; the place where the session is kept needs a restart."""
+        fleet = self.fleet(2, **PATIENT)
+        one, two = fleet.machines
+        two.configure(timeout=2, takeover=7, name="other")
+        answer = json.loads(two.inspect("/api/reload", "POST").data)
+        self.assertEqual((answer["changed"], answer["restart"]), (["session.refresh.timeout", "session.shared.takeover"], ["session.shared"]))
+        self.refreshing(fleet, one, before=threading.Event())
+        one.kill()
+        self.within(LIMIT, lambda: two.ask().status == 200, "it takes over")
+        self.assertIn("this machine takes its refresh over", two.text())
+        # Without it in the file, nobody takes over while a refresh may still be under way.
+        two.configure(shared=False, timeout=20)
+        answer = json.loads(two.inspect("/api/reload", "POST").data)
+        self.assertEqual((answer["changed"], answer["restart"]), (["session.refresh.timeout"], ["session.shared"]))
+
 
 class Faults(FleetScenario):
     def test_what_cannot_be_shared_is_said_loudly(self):
