@@ -84,7 +84,12 @@ struct ExecCommand: ParsableCommand {
 
     /// Reports a problem of the session before the command meets it. Throws if no request could succeed.
     private func checkSession(_ service: ProxyService) throws {
-        let status = service.session.status
+        var status = service.session.status
+        if !status.isUsable, status.shared != nil {
+            // This machine may not have heard yet of the other machines' session.
+            Latch.awaiting { looked in service.session.look { looked(()) } }
+            status = service.session.status
+        }
         let advice =
             service.sessionProblem ?? (status.isUsable || status.state == .starting ? nil : "A login is needed.")
         guard let advice else { return }

@@ -39,6 +39,24 @@ class Joining(FleetScenario):
         self.assert_answers(fleet.machines)
         self.assert_one_refresh_each(fleet, 1)
 
+    def test_a_command_is_a_machines_first(self):
+        """As in a pod that begins with nothing: exec asks the others before it says that a login is needed."""
+        fleet = self.fleet(1)
+
+        def run(machine, code):
+            return machine.command("exec", "--config", str(machine.config), "--", "sh", "-c", "curl -sS $SQUIRE_URL/api/x", code=code)
+
+        new = fleet.add()
+        self.assertEqual(json.loads(run(new, 0).stdout)["customer"], "5090976")
+        self.assertTrue(new.token() == fleet.machines[0].token())
+        # A login would end what the others have.
+        away = fleet.add()
+        away.cut()
+        self.assertIn("a login would end the session that they may have", run(away, 77).stderr)
+        # They have none.
+        fleet.machines[0].command("logout")
+        self.assertIn("There is no session", run(fleet.add(), 77).stderr)
+
     def test_another_customer_does_not_join(self):
         fleet = self.fleet(1)
         member, record = fleet.machines[0], fleet.record()
