@@ -10,7 +10,7 @@ extension Session {
         _ handle: consuming SessionFile.LockHandle,
         _ sharing: any SessionSharing
     ) -> Ending? {
-        let steps = RefreshSteps(self, rotation, source, file, handle)
+        let steps = RefreshSteps(self, rotation, source, file, handle, sharing)
         let ending = sharing.change(.refresh, from: rotation.base, steps)
         defer { steps.giveWay() }
         if steps.hasLostLock { return nil }
@@ -27,6 +27,7 @@ extension Session {
         private let source: any TokenSource
         private let file: SessionFile
         private let handle: SessionFile.LockHandle
+        private let sharing: any SessionSharing
         private var rotation: Rotation
         private var destination = Destination.nothingPrepared
         /// Somebody removed the lock file before anything was sent.
@@ -41,13 +42,15 @@ extension Session {
             _ rotation: Rotation,
             _ source: any TokenSource,
             _ file: SessionFile,
-            _ handle: consuming SessionFile.LockHandle
+            _ handle: consuming SessionFile.LockHandle,
+            _ sharing: any SessionSharing
         ) {
             self.session = session
             self.rotation = rotation
             self.source = source
             self.file = file
             self.handle = handle
+            self.sharing = sharing
         }
 
         func prepare() -> Bool {
@@ -81,7 +84,9 @@ extension Session {
             }
             guard destination.isPrepared || prepare() else { return .nothing(nil) }
             session.update { state, _ in state.machine.beginSpending() }
-            let came = session.read(source.get(rotation.old), &rotation, source)
+            // Making a connection takes a while, and a machine may be stopped in it: the others go on then.
+            let outcome = source.get(rotation.old) { [sharing] in sharing.maySend }
+            let came = session.read(outcome, &rotation, source)
             self.came = came
             switch (came, rotation.base.unanswered) {
             case (.tokens, _), (.refreshToken, _): return .tokens

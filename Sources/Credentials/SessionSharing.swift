@@ -16,6 +16,10 @@ public protocol SessionSharing: AnyObject, Sendable {
     /// `steps` on that thread.
     func change(_ wish: SharedWish, from record: SessionRecord, _ steps: any SharedSteps) -> SharedEnding
 
+    /// Whether the refresh for which `send` was called may still be sent: as far as this machine knows, the others take
+    /// it for alive. They do not any more if it was stopped for long. Does not block.
+    var maySend: Bool { get }
+
     /// Begins no further change, and ends those that only wait.
     func close()
 

@@ -45,6 +45,9 @@ public protocol TokenSource: Sendable {
     func canGet(with held: HeldTokens) -> Bool
     /// Gets a token. Blocking; called on one thread at a time.
     func get(_ held: HeldTokens) -> TokenOutcome
+    /// The same for tokens that somebody else may begin to spend meanwhile: `maySend` is asked once there is a connection,
+    /// right before the first byte leaves. If it returns false, nothing is sent, and the outcome is `unreachable`.
+    func get(_ held: HeldTokens, if maySend: @escaping @Sendable () -> Bool) -> TokenOutcome
     /// Ends tokens of a session that the API has ended, at an issuer that does not know of that. Returns why some of
     /// them live on, as a clause; nil if none does, or the API's own sign-out ends them all. Blocking; called on one
     /// thread at a time, possibly while `get` runs on another.
@@ -65,6 +68,9 @@ extension TokenSource {
     public var clockSkew: Int? { nil }
 
     public func end(_ held: HeldTokens) -> String? { nil }
+
+    /// For sources whose tokens nobody else spends.
+    public func get(_ held: HeldTokens, if maySend: @escaping @Sendable () -> Bool) -> TokenOutcome { get(held) }
 
     public func canGet(with held: HeldTokens) -> Bool { startsAlone || held.spent != nil }
 

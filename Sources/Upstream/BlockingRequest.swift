@@ -16,6 +16,8 @@ public struct BlockingRequest: Sendable {
     public var timeout: Duration
     /// Larger responses are refused.
     public var maximumResponseBytes = 1 << 20
+    /// Asked once there is a connection, right before the first byte leaves; false gives the request up. Nil means yes.
+    public var maySend: (@Sendable () -> Bool)?
 
     public init(
         method: String,
@@ -122,7 +124,7 @@ public struct BlockingRequest: Sendable {
         _ transfer: () -> CURLcode
     ) -> CURLcode {
         easy.apply(settings, authentication: authentication)
-        easy.watchSending()
+        easy.watchSending(maySend)
         easy.set(CURLOPT_URL, url)
         easy.set(CURLOPT_CUSTOMREQUEST, method)
         // Otherwise libcurl waits for the body that the Content-Length of a response to HEAD announces.

@@ -119,15 +119,25 @@ final class EasyHandle {
     /// transfers that fail earlier.
     private(set) var hasSent = false
 
-    /// Call before the transfer: `hasSent` is maintained from now on.
-    func watchSending() {
+    /// See `BlockingRequest.maySend`.
+    private var maySend: (@Sendable () -> Bool)?
+    /// `maySend` has returned false.
+    private var isTooLate = false
+
+    /// Call before the transfer: `hasSent` is maintained from now on, and nothing is sent if `maySend` returns false then.
+    func watchSending(_ maySend: (@Sendable () -> Bool)? = nil) {
+        self.maySend = maySend
         ccurl_set_sending_callback(
             curl,
             { context, _, _, _, _ in
+                let easy = Unmanaged<EasyHandle>.fromOpaque(context!).takeUnretainedValue()
+                easy.isTooLate = !(easy.maySend?() ?? true)
+                if easy.isTooLate { return Int32(CURL_PREREQFUNC_ABORT) }
+                // Last: from then on a signal waits for the answer.
                 if let attendant = BlockingRequest.attendant.with({ $0 }), !attendant.maySend() {
                     return Int32(CURL_PREREQFUNC_ABORT)
                 }
-                Unmanaged<EasyHandle>.fromOpaque(context!).takeUnretainedValue().hasSent = true
+                easy.hasSent = true
                 return Int32(CURL_PREREQFUNC_OK)
             },
             Unmanaged.passUnretained(self).toOpaque()
@@ -162,6 +172,9 @@ final class EasyHandle {
     }
 
     func error(_ code: CURLcode) -> UpstreamError {
+        if isTooLate {
+            return UpstreamError(kind: .timeout, detail: "Nothing was sent: it took too long to make the connection")
+        }
         let status = connectStatus
         if status != 0, !(200...299).contains(status) { return refusal(status) }
         let isClosed = [CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_GOT_NOTHING, CURLE_WEIRD_SERVER_REPLY].contains(code)

@@ -50,6 +50,21 @@ import Testing
         #expect(machine.tell(.read(nil), at: 41) == [.refuse(.loginNeeded)])
     }
 
+    /// A machine that was stopped between its claim and the first byte: the others may have sent the same refresh.
+    @Test func sendsNothingOnceItMayBeTakenForDead() {
+        var machine = Machine.sending()
+        #expect(machine.state.maySend(now: 4 * SharedStateTests.second))
+        #expect(!machine.state.maySend(now: 5 * SharedStateTests.second))
+        // Each beat that is written says that it is alive.
+        _ = machine.tell(.time, at: 2)
+        _ = machine.tell(.swapped(.written(version: 3)), at: 2)
+        #expect(machine.state.maySend(now: 6 * SharedStateTests.second))
+        #expect(!machine.state.maySend(now: 7 * SharedStateTests.second))
+        // What was sent, or is not to be, needs no permission any more.
+        _ = machine.tell(.answered(.nothing), at: 3)
+        #expect(!machine.state.maySend(now: 3 * SharedStateTests.second))
+    }
+
     /// Machine after machine claims the refresh, and none has an answer.
     @Test func waitsForOthersWithinABound() {
         var machine = Machine.settled()

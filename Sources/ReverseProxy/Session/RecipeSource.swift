@@ -31,8 +31,10 @@ public struct RecipeSource: TokenSource {
         judge.recipe.response(bringing: token, refreshToken)
     }
 
-    public func get(_ held: HeldTokens) -> TokenOutcome {
-        switch requests.send(judge.recipe, held) {
+    public func get(_ held: HeldTokens) -> TokenOutcome { get(held) { true } }
+
+    public func get(_ held: HeldTokens, if maySend: @escaping @Sendable () -> Bool) -> TokenOutcome {
+        switch requests.send(judge.recipe, held, if: maySend) {
         case .failure(let failure): outcome(failure, held)
         case .success(let response): outcome(response, held)
         }

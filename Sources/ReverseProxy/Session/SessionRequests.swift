@@ -41,13 +41,19 @@ public struct SessionRequests: Sendable {
         )
     }
 
-    /// Sends the refresh that the recipe describes, with the held tokens.
-    func send(_ recipe: SessionConfiguration.Refresh, _ held: HeldTokens) -> BlockingRequest.Outcome {
-        guard let request = request(recipe, held) else {
+    /// Sends the refresh that the recipe describes, with the held tokens, if `maySend` still returns true when there is a
+    /// connection.
+    func send(
+        _ recipe: SessionConfiguration.Refresh,
+        _ held: HeldTokens,
+        if maySend: @escaping @Sendable () -> Bool
+    ) -> BlockingRequest.Outcome {
+        guard var request = request(recipe, held) else {
             return .failure(
                 .notSent(UpstreamError(kind: .configuration, detail: "The recipe names a token that is not held"))
             )
         }
+        request.maySend = maySend
         // The path as it is configured contains no token.
         return perform(request, shownAs: recipe.path)
     }

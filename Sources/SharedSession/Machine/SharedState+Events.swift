@@ -142,7 +142,8 @@ extension SharedState {
         }
     }
 
-    private func holds(_ hold: Hold, _ now: Int64) -> Bool {
+    /// Whether the others take this machine for alive.
+    func holds(_ hold: Hold, _ now: Int64) -> Bool {
         guard case .ours(let at, _) = hold else { return false }
         return now.subtracting(saturating: at) <= timing.beat.multiplied(saturating: 2)
     }

@@ -165,6 +165,12 @@ extension SharedState {
         }
     }
 
+    /// Whether the refresh in progress may be sent now, if nothing of it was sent yet.
+    public func maySend(now: Int64) -> Bool {
+        guard case .sending(let sending) = phase else { return false }
+        return holds(sending.hold, now)
+    }
+
     /// The engine has been read at least once.
     public var hasLooked: Bool { sight != .unknown }
 

@@ -140,6 +140,8 @@ public final class SharedRunner: SessionSharing {
         }
     }
 
+    public var maySend: Bool { core.with { $0.machine.maySend(now: clock.elapsed()) } }
+
     public func close() {
         post { $0.close(now: $1) }
     }

@@ -32,9 +32,11 @@ public final class OAuthSource: TokenSource {
 
     public func canGet(with held: HeldTokens) -> Bool { startsAlone || held.refreshToken != nil }
 
-    public func get(_ held: HeldTokens) -> TokenOutcome {
+    public func get(_ held: HeldTokens) -> TokenOutcome { get(held) { true } }
+
+    public func get(_ held: HeldTokens, if maySend: @escaping @Sendable () -> Bool) -> TokenOutcome {
         switch configuration.grant {
-        case .authorizationCode, .deviceCode: refresh(held)
+        case .authorizationCode, .deviceCode: refresh(held, if: maySend)
         case .clientCredentials, .accountCredentials, .jwtBearer, .tokenExchange: mint(held)
         }
     }
@@ -50,13 +52,13 @@ public final class OAuthSource: TokenSource {
     }
 
     /// RFC 6749 section 6. Tried only once, because a failed request may have spent the refresh token.
-    private func refresh(_ held: HeldTokens) -> TokenOutcome {
+    private func refresh(_ held: HeldTokens, if maySend: @escaping @Sendable () -> Bool) -> TokenOutcome {
         guard let refreshToken = held.refreshToken else {
             return .refused(reason: "the session has no refresh token, and cannot be refreshed")
         }
         var parameters = [("grant_type", "refresh_token"), ("refresh_token", refreshToken.value)]
         if configuration.refreshScope, let scope = configuration.scope { parameters.append(("scope", scope)) }
-        let reply = endpoint.ask(parameters, held: held)
+        let reply = endpoint.ask(parameters, held: held, if: maySend)
         // For the next refresh: this one is not repeated.
         if reply.error != nil, case .privateKeyJWT = configuration.authentication { _ = endpoint.correctClock() }
         return reply.outcome

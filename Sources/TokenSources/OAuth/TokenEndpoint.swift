@@ -85,15 +85,18 @@ public final class TokenEndpoint: Sendable {
         ask(parameters, held: held, for: purpose).outcome
     }
 
-    /// The same, but also returns the response's error code, for the polling of a device login.
+    /// The same, but also returns the response's error code, for the polling of a device login. `maySend` is asked once
+    /// there is a connection: nothing is sent if it returns false.
     public func ask(
         _ parameters: [(name: String, value: String)],
         held: HeldTokens = HeldTokens(),
-        for purpose: TokenPurpose = .spend
+        for purpose: TokenPurpose = .spend,
+        if maySend: (@Sendable () -> Bool)? = nil
     ) -> TokenReply {
         let sent: Sent
         do throws(EndpointFailure) {
-            sent = try post(parameters + configured(configuration.parameters), to: try tokenEndpoint())
+            let parameters = parameters + configured(configuration.parameters)
+            sent = try post(parameters, to: try tokenEndpoint(), if: maySend)
         } catch {
             return TokenReply(error.outcome)
         }
@@ -211,7 +214,8 @@ public final class TokenEndpoint: Sendable {
     /// Posts parameters with the client authentication.
     func post(
         _ parameters: [(name: String, value: String)],
-        to url: EndpointURL
+        to url: EndpointURL,
+        if maySend: (@Sendable () -> Bool)? = nil
     ) throws(EndpointFailure) -> Sent {
         let proof = try proof(for: url)
         let names = Set(parameters.map(\.name))
@@ -236,6 +240,7 @@ public final class TokenEndpoint: Sendable {
             timeout: configuration.timeout
         )
         request.maximumResponseBytes = Self.maxBytes
+        request.maySend = maySend
         let reply = send(request, to: url)
         let secrets = parameters.filter { Self.secretParameters.contains($0.name) }.map(\.value)
         return Sent(reply: reply, secrets: secrets + proof.secrets)

@@ -49,9 +49,11 @@ enum SignalHold {
             source.response(bringing: token, refreshToken)
         }
 
-        func get(_ held: HeldTokens) -> TokenOutcome {
+        func get(_ held: HeldTokens) -> TokenOutcome { get(held) { true } }
+
+        func get(_ held: HeldTokens, if maySend: @escaping @Sendable () -> Bool) -> TokenOutcome {
             SignalHold.begin()
-            return source.get(held)
+            return source.get(held, if: maySend)
         }
     }
 }

@@ -255,6 +255,43 @@ class Keys(FleetScenario):
         self.change_keys(restart)
 
 
+class HoldingProxy:
+    """A proxy whose answers to CONNECT wait for `go`, while it `holds`."""
+
+    def __init__(self):
+        self.holds, self.asked, self.go, self.answered = False, threading.Event(), threading.Event(), threading.Event()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True: threading.Thread(target=self.serve, args=(self.listener.accept()[0],), daemon=True).start()
+
+    def serve(self, client):
+        head = b""
+        while b"\r\n\r\n" not in head: head += client.recv(4096)
+        host, port = head.split()[1].decode().split(":")
+        if self.holds:
+            self.asked.set()
+            self.go.wait(120)
+        upstream = socket.create_connection((host, int(port)))
+        with contextlib.suppress(OSError): client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        if self.holds: self.answered.set()
+        threading.Thread(target=self.pump, args=(client, upstream), daemon=True).start()
+        self.pump(upstream, client)
+
+    @staticmethod
+    def pump(source, sink):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536): sink.sendall(data)
+        with contextlib.suppress(OSError): sink.shutdown(socket.SHUT_WR)
+
+    def close(self):
+        self.go.set()
+        self.listener.close()
+
+
 class Takeovers(FleetScenario):
     def test_stopped_with_the_answer_on_its_way(self):
         """The holder is stopped for longer than the takeover, and wakes with the answer: others were refused, and its result stands."""
@@ -271,6 +308,31 @@ class Takeovers(FleetScenario):
         self.within(20, lambda: [machine.ask() for machine in others] and fleet.record()["state"] == "refused", "a takeover is refused")
         holder.go_on()
         self.within(10, lambda: fleet.have(fleet.api.refreshes[0].child.value), "its result is on all machines")
+
+    def test_stopped_while_it_connects(self):
+        """The holder is stopped between its claim and the first byte, and others take over: it sends nothing when it wakes. An API with
+        reuse detection would end the login for it."""
+        fleet = self.fleet(2, members=3, api=RotatingAPI(kills_families=True), timeout=1, takeover=6)
+        holder, other = fleet.machines
+        proxy = HoldingProxy()
+        self.addCleanup(proxy.close)
+        holder.config.write_text(holder.config.read_text() + f"proxy: {proxy.url}\n")
+        self.assertEqual(holder.inspect("/api/reload", "POST").status, 200)
+        # From now on it has a connection for its clients' requests.
+        self.assert_answers([holder])
+        proxy.holds = True
+        fleet.api.end()
+        threading.Thread(target=holder.ask, daemon=True).start()
+        self.assertTrue(proxy.asked.wait(30))
+        holder.hold()
+        self.within(20, lambda: other.ask().status == 200, "another machine takes over")
+        proxy.go.set()
+        self.assertTrue(proxy.answered.wait(30))
+        holder.go_on()
+        self.within(5, lambda: fleet.have(other.token()), "both have what the takeover brought")
+        holder.process.wait_for_text("Nothing was sent")
+        self.assert_answers(fleet.machines)
+        self.assert_one_refresh_each(fleet, 1)
 
     def test_stopped_before_it_sends(self):
         """With a grace the takeover wins; the late result of whoever was stopped is dropped, or is the same token set."""
