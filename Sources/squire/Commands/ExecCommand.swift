@@ -79,7 +79,7 @@ struct ExecCommand: ParsableCommand {
         defer { service.stop(.commandEnded) }
         try checkSession(service)
         scrubEnvironment(service)
-        throw ExitCode(try runChild(service.url))
+        throw ExitCode(try runChild(service.url, service.logging))
     }
 
     /// Reports a problem of the session before the command meets it. Throws if no request could succeed.
@@ -110,7 +110,7 @@ struct ExecCommand: ParsableCommand {
     }
 
     /// Runs the command and returns its exit code. All signals that this process receives are passed on to it.
-    private func runChild(_ url: String) throws -> Int32 {
+    private func runChild(_ url: String, _ logging: Logging) throws -> Int32 {
         exportAddress(url)
         let loop: EventLoop
         do throws(SystemError) {
@@ -147,6 +147,8 @@ struct ExecCommand: ParsableCommand {
             throw ExitFailure.inputOutput("squire: a thread cannot be started")
         }
         loop.run()
+        // The command has ended, and a refresh that it led to may be under way.
+        Foreground.watchEnd(StopOrders(), logging)
         waiter.join()
         withExtendedLifetime(signals) {}
         var ended: Int32 = 0

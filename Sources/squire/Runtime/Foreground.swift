@@ -3,6 +3,7 @@ import EventIO
 import Logging
 import Platform
 import Settings
+import Threads
 
 /// The main thread's event loop, which waits for signals and stops the program.
 final class Foreground {
@@ -68,10 +69,10 @@ final class Foreground {
             signals.append(
                 SignalWatch(loop: loop, signal: signal) { [unowned self] in
                     guard ending == nil else {
-                        if orders.isHurry(at: MonotonicClock.now()) { exitAtOnce(signal) }
+                        if orders.isHurry(at: MonotonicClock.now()) { Self.exitAtOnce(signal, logging) }
                         return
                     }
-                    endEcho(of: signal)
+                    Self.endEcho(of: signal)
                     end(.signal(signal))
                 }
             )
@@ -130,7 +131,7 @@ final class Foreground {
         return .there
     }
 
-    /// Runs until a signal has ended the program.
+    /// Runs until a signal has ended the program: the caller does what is left, and returns soon.
     func run() {
         // Memory that only the start needed, mostly that of libraries. Released late, because the first request needs a
         // part of it again.
@@ -138,26 +139,47 @@ final class Foreground {
         release.arm(after: Self.startupTime)
         loop.run()
         withExtendedLifetime(release) {}
+        Self.watchEnd(orders, logging)
+    }
+
+    /// From now on a thread of its own gets the signals, until the process has ended. What is left blocks the main thread,
+    /// such as waiting for a refresh: only a second SIGTERM or SIGINT ends that at once. The echo of the first, and a SIGHUP,
+    /// must not end the process before its log is written. `orders` are those that came before.
+    static func watchEnd(_ orders: StopOrders, _ logging: Logging?) {
+        var (watched, former) = (sigset_t(), sigset_t())
+        sigemptyset(&watched)
+        for signal in [SIGTERM, SIGINT, SIGHUP] { sigaddset(&watched, signal) }
+        // All other threads block them anyway.
+        pthread_sigmask(SIG_BLOCK, &watched, &former)
+        let thread = NativeThread(name: "squire-signals") { [watched, orders, logging] in
+            var (watched, orders, signal) = (watched, orders, Int32(0))
+            while sigwait(&watched, &signal) == 0 {
+                guard signal != SIGHUP else { continue }
+                if orders.isHurry(at: MonotonicClock.now()) { exitAtOnce(signal, logging) }
+                orders.begin(at: MonotonicClock.now())
+            }
+        }
+        if let thread { thread.detach() } else { pthread_sigmask(SIG_SETMASK, &former, nil) }
     }
 
     /// Logs the last line, which says how the process ended. Call when everything else has ended.
     func logEnd() {
         switch ending {
-        case .signal(let signal)?: log("stopped by \(Self.name(of: signal))", signal)
-        case .terminalGone?: log("stopped: its terminal is gone", SIGHUP)
+        case .signal(let signal)?: Self.log("stopped by \(Self.name(of: signal))", signal, logging)
+        case .terminalGone?: Self.log("stopped: its terminal is gone", SIGHUP, logging)
         case nil: break
         }
     }
 
-    private func exitAtOnce(_ signal: Int32) -> Never {
+    private static func exitAtOnce(_ signal: Int32, _ logging: Logging?) -> Never {
         endEcho(of: signal)
-        log("stopped at once, by a second \(Self.name(of: signal)): what was running is cut", signal)
+        log("stopped at once, by a second \(name(of: signal)): what was running is cut", signal, logging)
         csystem_end_commands()
         LogWriter.standardError.finish(timeout: .milliseconds(100))
         _exit(128 + signal)
     }
 
-    private func log(_ text: String, _ signal: Int32) {
+    private static func log(_ text: String, _ signal: Int32, _ logging: Logging?) {
         let name =
             switch signal {
             case SIGINT: "SIGINT"
@@ -168,7 +190,7 @@ final class Foreground {
     }
 
     /// Ends the line on which the terminal shows `^C`.
-    private func endEcho(of signal: Int32) {
+    private static func endEcho(of signal: Int32) {
         guard signal == SIGINT, isatty(2) == 1 else { return }
         LogWriter.standardError.write(UnsafeRawBufferPointer(start: nil, count: 0))
     }

@@ -426,6 +426,30 @@ class Sessions(Scenario):
             child = int(marker.read_text())
             self.until(lambda: not self.is_running(child), f"ends after {number}")
 
+    def test_exec_saves_what_its_command_led_to(self):
+        """The command has ended, and a refresh has not: that may cost the login, unless somebody is in a hurry."""
+        release, asked, new = threading.Event(), threading.Event(), jwt(jti="new")
+        self.addCleanup(release.set)
+
+        def respond(request):
+            if "refresh" not in request.target: return reply(401)
+            asked.set()
+            release.wait(LIMIT)
+            return token_reply(new)
+
+        config = self.config(self.upstream(respond).url)
+        self.save_token(jwt(), config)
+        marker = self.directory / "command"
+        script = f"echo $$ > {marker}.new && mv {marker}.new {marker}; curl -s -m 0.2 $SQUIRE_URL/x; exit 5"
+        process = subprocess.Popen([SQUIRE, "exec", "--config", config, "--", "sh", "-c", script], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=clean_environment(**self.env))
+        self.assertTrue(asked.wait(LIMIT))
+        self.until(lambda: marker.exists() and not self.is_running(int(marker.read_text())), "the command ends")
+        for number in (signal.SIGTERM, signal.SIGHUP): process.send_signal(number)
+        release.set()
+        self.assertEqual(process.wait(LIMIT), 5)
+        self.assertTrue(json.loads(self.session_file.read_text())["token"] == new)
+
     def is_running(self, pid):
         try:
             return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"

@@ -97,6 +97,35 @@ class Log(Scenario):
         self.assertEqual(squire.process.wait(LIMIT), 130)
         self.assertIn("stopped at once, by a second Ctrl-C", squire.text().splitlines()[-1])
 
+    def test_a_second_signal_waits_for_no_refresh(self):
+        release, asked = threading.Event(), threading.Event()
+        self.addCleanup(release.set)
+
+        def respond(request):
+            if "refresh" not in request.target: return reply(401)
+            asked.set()
+            release.wait(LIMIT)
+
+        squire, upstream = self.proxied(respond, "timeouts: {shutdown: 10ms}\n")
+        connection = socket.create_connection(("127.0.0.1", squire.port), LIMIT)
+        self.addCleanup(connection.close)
+        connection.sendall(GET % b"/")
+        self.assertTrue(asked.wait(LIMIT))
+        squire.process.send_signal(signal.SIGTERM)
+        squire.wait_for_text("stopping: a refresh is under way, and its token is saved first")
+        self.until(lambda: squire.process.send_signal(signal.SIGTERM) or squire.process.poll() is not None, "it waits on")
+        self.assertEqual(squire.process.wait(LIMIT), 143)
+        self.assertIn("stopped at once, by a second SIGTERM", squire.text().splitlines()[-1])
+
+    def test_an_echo_of_the_end_spoils_no_end(self):
+        """The shell and the kernel may both say that the terminal is gone; timeout(1) signals a process and its group."""
+        for echo in (signal.SIGHUP, signal.SIGTERM):
+            squire, _ = self.proxied()
+            squire.process.send_signal(signal.SIGTERM)
+            self.until(lambda: squire.process.send_signal(echo) or squire.process.poll() is not None, "it goes on")
+            self.assertEqual(squire.process.returncode, 0)
+            self.assertTrue(squire.text().endswith("stopped by SIGTERM\n"), squire.text())
+
     def test_a_kill_is_no_end_of_an_answer(self):
         """An answer for an HTTP/1.0 client ends with its connection."""
         part = b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n4\r\npart\r\n"
