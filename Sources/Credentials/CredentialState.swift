@@ -74,7 +74,7 @@ struct CredentialState: Sendable {
         guard let before = current else { return }
         if before.credential.expiresAt != record.expiresAt {
             current?.credential.expiresAt = record.expiresAt
-            current?.credential.expiry = record.expiresAt.map { now.elapsed(at: $0) }
+            current?.credential.expiry = record.end(now: now)
         }
         if before.mark != record.rejected { current?.standing.adopt(record.rejected, now: now) }
     }
@@ -96,7 +96,7 @@ struct CredentialState: Sendable {
                 generation: generation,
                 token: token,
                 principal: principal,
-                expiry: record.expiresAt.map { now.elapsed(at: $0) },
+                expiry: record.end(now: now),
                 expiresAt: record.expiresAt,
                 receivedAt: record.receivedAt ?? now.wall,
                 isRefreshed: isRefreshed

@@ -1,3 +1,4 @@
+import Platform
 import Support
 
 /// The contents of a session file. Preserves members that this version does not know.
@@ -108,6 +109,17 @@ public struct SessionRecord: Sendable, Equatable {
         get { isOurs ? document["expires_at"]?.moment : token?.claims?.expiresAt }
         set { document["expires_at"] = newValue.map(JSONValue.integer) }
     }
+    /// `expiresAt` on `CredentialClock.elapsed()`; nil if unknown. A clock that was set back since an issuer gave the token
+    /// does not lengthen its life. The end of a token that was given by hand is the issuer's word.
+    func end(now: Instant) -> Int64? {
+        guard let expiresAt else { return nil }
+        let ahead = max(0, (receivedAt ?? now.wall).subtracting(saturating: now.wall))
+        return now.elapsed(at: isDatedHere ? expiresAt.subtracting(saturating: ahead) : expiresAt)
+    }
+
+    /// This machine counted `expiresAt` from `receivedAt`.
+    private var isDatedHere: Bool { arrival == .signIn || arrival == .refresh }
+
     /// The end of the refresh token, in seconds since 1970 by this machine's clock; nil if unknown.
     public private(set) var refreshExpiresAt: Int? {
         get { isOfSpent ? document["refresh_expires_at"]?.moment : nil }

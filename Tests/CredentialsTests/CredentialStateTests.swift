@@ -65,6 +65,21 @@ import Testing
         #expect(credential.generation == 1)
     }
 
+    /// As when a machine learns the time only after its start.
+    @Test func aClockThatWasSetBackLengthensNoLife() throws {
+        let token = makeToken("a", life: 3600)
+        for (arrival, left) in [(SessionRecord.Arrival.signIn, 3600), (.refresh, 3600), (.given, 3600 + 18_000)] {
+            var record = SessionRecord()
+            let life = arrival == .given ? nil : 3600
+            record.put(TokenSet(accessToken: token, expiresIn: life), arrival, now: wall)
+            let end = try #require(record.expiresAt)
+            let now = Instant(elapsed: 7 * Self.second, wall: end - 3600 - 18_000)
+            var state = CredentialState(policy: RefreshPolicy(), canRefresh: true)
+            state.publish(record, canRefresh: true, now: now)
+            #expect(state.credential?.expiry == Int64(7 + left) * Self.second, "\(arrival)")
+        }
+    }
+
     @Test func refreshAheadOfExpiry() {
         var state = state()
         #expect(state.isUsable(now: 3569 * Self.second))
