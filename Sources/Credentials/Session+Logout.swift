@@ -27,6 +27,9 @@ extension Session {
         }
     }
 
+    /// A session that a client has ended is being ended at its source: `end` waits for that.
+    public var isEnding: Bool { endings.isBusy }
+
     /// On the session's thread. Returns the forgotten tokens, too; nil if nothing was forgotten.
     private func forget(
         _ principal: Principal?,

@@ -58,6 +58,9 @@ import Platform
         unsafe pthread_cond_broadcast(changed)
     }
 
+    /// Whether work waits, or is being done, that is not delayed.
+    public var isBusy: Bool { locked { isRunning || !queue.isEmpty } }
+
     private func locked<Result>(_ body: () -> Result) -> Result {
         unsafe pthread_mutex_lock(mutex)
         defer { unsafe pthread_mutex_unlock(mutex) }

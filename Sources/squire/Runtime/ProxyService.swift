@@ -338,7 +338,17 @@ final class ProxyService {
         moveWatch?.stop()
         moveWatch = nil
         let timeout = loaded.configuration.session.timeout ?? .seconds(1)
-        for session in [session] + formerSessions.compactMap(\.session) {
+        let sessions = [session] + formerSessions.compactMap(\.session)
+        if sessions.contains(where: \.isEnding) {
+            logging.messages.write(
+                LogMessage(
+                    .notice,
+                    event: "stopping",
+                    "stopping: a session that a client has ended is ended at its source"
+                )
+            )
+        }
+        for session in sessions {
             // Tokens that can be obtained at any time need not be waited for.
             switch session.end(timeout: session.spends ? timeout + timeout : .zero) {
             case .refresh? where session.spends:

@@ -580,6 +580,7 @@ class OAuthLogin(Scenario):
         squire = self.signed_out()
         self.assertTrue(entered.wait(LIMIT))
         squire.process.send_signal(signal.SIGTERM)
+        squire.wait_for_text("stopping: a session that a client has ended is ended at its source")
         self.until(lambda: self.is_closed(squire.port), "it goes on listening")
         proceed.set()
         self.assertEqual(squire.stop(), 0)
