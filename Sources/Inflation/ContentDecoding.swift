@@ -16,14 +16,32 @@ public enum ContentDecoding {
 
     /// The content of `body`. As much of it as can be decompressed, at most `limit` bytes: a small one may expand far, and
     /// what is damaged or missing behind a token does not matter. `body` itself if that is nothing.
-    public static func decode(_ body: [UInt8], limit: Int = 1 << 20) -> [UInt8] {
-        guard mayBeCompressed(body), let inflater = Inflater(.marked, chunk: 16 * 1024) else { return body }
+    ///
+    /// `coding` is the value of Content-Encoding. With `deflate`, some servers leave out zlib's frame (RFC 9110 section
+    /// 8.4.1.2), and nothing marks the octets then: they count only if they are whole.
+    public static func decode(_ body: [UInt8], coding: String? = nil, limit: Int = 1 << 20) -> [UInt8] {
+        if mayBeCompressed(body), let marked = inflate(body, .marked, limit) { return marked.result }
+        let isText = body.first.map { Array("{[<\" \t\r\n".utf8).contains($0) } ?? true
+        guard !isText, coding?.lowercased().contains("deflate") ?? false, let bare = inflate(body, .bare, limit),
+            bare.isWhole
+        else { return body }
+        return bare.result
+    }
+
+    /// Nil if nothing can be decompressed.
+    private static func inflate(
+        _ body: [UInt8],
+        _ frame: Inflater.Frame,
+        _ limit: Int
+    ) -> (result: [UInt8], isWhole: Bool)? {
+        guard let inflater = Inflater(frame, chunk: 16 * 1024) else { return nil }
         var result: [UInt8] = []
-        _ = inflater.inflate(body) { part in
+        let progress = inflater.inflate(body) { part in
             part.withUnsafeBufferPointer { result += $0.prefix(limit - result.count) }
             return result.count < limit
         }
-        return result.isEmpty ? body : result
+        let isWhole = if case .ended = progress { true } else { false }
+        return result.isEmpty ? nil : (result, isWhole)
     }
 }
 

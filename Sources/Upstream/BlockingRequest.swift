@@ -111,8 +111,10 @@ public struct BlockingRequest: Sendable {
     func response(of easy: EasyHandle, _ sink: ResponseSink) -> Response {
         var status = 0
         ccurl_get_long(easy.curl, CURLINFO_RESPONSE_CODE, &status)
-        let body = ContentDecoding.decode(sink.body, limit: maximumResponseBytes)
-        return Response(status: status, fields: sink.fields, body: body)
+        var response = Response(status: status, fields: sink.fields, body: sink.body)
+        let coding = response["Content-Encoding"]
+        response.body = ContentDecoding.decode(sink.body, coding: coding, limit: maximumResponseBytes)
+        return response
     }
 
     /// Sets all options of the request, runs `transfer`, and returns its result; the response goes to `sink`.

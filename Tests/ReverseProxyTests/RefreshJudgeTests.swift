@@ -283,6 +283,14 @@ import TokenSources
         #expect(ContentDecoding.decode(Self.zlib) == Self.text)
     }
 
+    @Test func deflateWithoutItsFrameIsDecodedWhereItIsNamed() {
+        let bare = Array(Self.zlib.dropFirst(2).dropLast(4))
+        #expect(ContentDecoding.decode(bare, coding: "Deflate") == Self.text)
+        #expect(ContentDecoding.decode(bare, coding: "gzip") == bare)
+        #expect(ContentDecoding.decode(bare.dropLast(1), coding: "deflate") == bare.dropLast(1))
+        #expect(ContentDecoding.decode(Self.text, coding: "deflate") == Self.text)
+    }
+
     /// As much as there is: a token may be whole before the damage.
     @Test func cutAndBrokenBodies() {
         for end in 0..<Self.gzip.count {

@@ -95,7 +95,9 @@ extension ExchangeRunner {
     }
 
     /// The collected body, decompressed.
-    var decodedBody: [UInt8] { ContentDecoding.decode(response!.collected) }
+    var decodedBody: [UInt8] {
+        ContentDecoding.decode(response!.collected, coding: heldText(.contentEncoding).first)
+    }
 
     /// The values of a field of the held response.
     func heldText(_ id: FieldName) -> [String] {
