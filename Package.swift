@@ -33,6 +33,9 @@ let strict: [SwiftSetting] = common + [.strictMemorySafety()]
 /// than a second, and everything that waits for the inspector waited for that.
 let optimized: [SwiftSetting] = [.unsafeFlags(["-O"], .when(configuration: .debug))]
 
+/// Small before fast, for what no request passes through: the program must stay below 22 MB.
+let small: [SwiftSetting] = [.unsafeFlags(["-Osize"], .when(configuration: .release))]
+
 /// What Foundation's static archives need and the linker does not find by itself, in the order it wants.
 let staticFoundation = [
     "CoreFoundation", "_FoundationCShims", "_FoundationCollections", "_FoundationICU", "stdc++",
@@ -164,7 +167,7 @@ let package = Package(
                 "ReverseProxy", "SharedSession", "Support", "Threads", "TokenSources", "Upstream",
                 .product(name: "Logging", package: "swift-log"),
             ],
-            swiftSettings: strict
+            swiftSettings: strict + small
         ),
         // What `squire check` says of what it saw. Decides and words only.
         .target(
@@ -173,7 +176,7 @@ let package = Package(
                 "Credentials", "EventIO", "HTTP1", "Platform", "ReverseProxy", "Settings", "SharedSession", "Support",
                 "TokenSources", "Upstream",
             ],
-            swiftSettings: strict
+            swiftSettings: strict + small
         ),
         // Whole requests in, whole or streamed answers out: the HTTP server of the pages Squire serves itself.
         // Never on the data path.
@@ -183,7 +186,7 @@ let package = Package(
             dependencies: [
                 "Credentials", "Cryptography", "EventIO", "HTTP1", "LocalServer", "Platform", "Support",
             ],
-            swiftSettings: strict
+            swiftSettings: strict + small
         ),
         // The files of the inspector's page, compiled in.
         .target(name: "InspectorPage", exclude: ["Web"]),
