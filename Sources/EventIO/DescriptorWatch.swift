@@ -48,6 +48,7 @@ public final class DescriptorWatch {
     public func setReading(_ on: Bool) {
         guard on != isReading, let readEvent else { return }
         isReading = on
+        if on { loop.forgetLook() }
         _ = on ? event_add(readEvent, nil) : event_del(readEvent)
     }
 

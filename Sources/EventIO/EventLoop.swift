@@ -161,6 +161,11 @@ public final class EventLoop: @unchecked Sendable {
     @inline(__always)
     var hasJustLooked: Bool { if case .justTaken = look { true } else { false } }
 
+    /// A descriptor is watched for reading since the look, which tells nothing of it. Call on the loop.
+    func forgetLook() {
+        look = .past
+    }
+
     // MARK: Other threads
 
     /// Whether the caller may use objects of this loop: it is on the loop's thread, or no thread runs the loop.

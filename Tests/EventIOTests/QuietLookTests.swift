@@ -85,6 +85,21 @@ import Testing
         #expect(!silent.wasFoundQuiet)
     }
 
+    /// The look took no notice of a descriptor that nobody watched then.
+    @Test func nothingIsKnownOfADescriptorThatIsWatchedSinceTheLook() throws {
+        let loop = try EventLoop()
+        let pair = Pair(loop)
+        defer { pair.end() }
+        pair.setReading(false)
+        pair.speak()
+        var found: Bool?
+        atTurnStart(loop) {
+            pair.setReading(true)
+            found = pair.wasFoundQuiet
+        }
+        #expect(found == false)
+    }
+
     /// Only a look that nothing has followed tells something.
     @Test func nothingIsKnownInCallbacksAndAtTheEndOfATurn() throws {
         let loop = try EventLoop()
