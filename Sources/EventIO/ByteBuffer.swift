@@ -155,38 +155,48 @@ public final class BufferPool {
     /// The initial capacity of a buffer: one TLS record (16 KiB) and a head fit several times.
     public static let bufferCapacity = 64 * 1024
     /// How many buffers are kept by default.
-    public static let defaultLimit = 96
-    /// How many of them may have been written beyond `littleUsed`, by default.
-    public static let defaultUsedLimit = 16
-    /// The pages of a buffer behind this many bytes take no memory before they are written.
-    private static let littleUsed = 4096
+    public static let defaultLimit = 40
+    /// How many of them may have held more than `littleUsed`, by default.
+    public static let defaultFilledLimit = 16
+    /// A buffer that never held more than this many bytes takes hardly any memory, unless malloc(3) has given it what was
+    /// used before: pages come when they are written.
+    public static let littleUsed = 4096
     private var free: [ByteBuffer] = []
+    /// How many of the free ones have held more than `littleUsed`.
+    private var filled = 0
     private let capacity: Int
     private let limit: Int
-    private let usedLimit: Int
+    private let filledLimit: Int
 
-    /// Keeps up to `limit` buffers of `capacity` bytes; above `usedLimit` only those that were hardly used.
+    /// Keeps up to `limit` buffers of `capacity` bytes, among them up to `filledLimit` that held more than a little.
     public init(
         capacity: Int = BufferPool.bufferCapacity,
         limit: Int = BufferPool.defaultLimit,
-        usedLimit: Int = BufferPool.defaultUsedLimit
+        filledLimit: Int = BufferPool.defaultFilledLimit
     ) {
         self.capacity = capacity
         self.limit = limit
-        self.usedLimit = usedLimit
+        self.filledLimit = filledLimit
         free.reserveCapacity(limit)
     }
 
+    /// The one that was given last, whose bytes the processor's cache has.
     public func take() -> ByteBuffer {
-        free.popLast() ?? ByteBuffer(capacity: capacity)
+        guard let buffer = free.popLast() else { return ByteBuffer(capacity: capacity) }
+        if Self.isFilled(buffer) { filled -= 1 }
+        return buffer
     }
 
     /// Takes `buffer` back, or frees it if it has grown or there are enough. Consuming, to save a retain and a release.
     public func give(_ buffer: consuming ByteBuffer) {
         buffer.clear()
-        guard buffer.capacity == capacity, free.count < (buffer.reach > Self.littleUsed ? usedLimit : limit) else {
-            return
+        guard buffer.capacity == capacity, free.count < limit else { return }
+        if Self.isFilled(buffer) {
+            guard filled < filledLimit else { return }
+            filled += 1
         }
         free.append(buffer)
     }
+
+    private static func isFilled(_ buffer: borrowing ByteBuffer) -> Bool { buffer.reach > littleUsed }
 }

@@ -47,9 +47,14 @@ public final class DescriptorWatch {
 
     public func setReading(_ on: Bool) {
         guard on != isReading, let readEvent else { return }
-        isReading = on
-        if on { loop.forgetLook() }
-        _ = on ? event_add(readEvent, nil) : event_del(readEvent)
+        guard on else {
+            isReading = false
+            _ = event_del(readEvent)
+            return
+        }
+        loop.forgetLook()
+        // The kernel may watch no more descriptors (epoll_ctl(2): ENOSPC).
+        isReading = event_add(readEvent, nil) == 0
     }
 
     /// Whether the loop's look, which has just been taken, showed that nothing can be read: neither bytes nor the peer's

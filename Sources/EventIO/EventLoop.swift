@@ -50,7 +50,7 @@ public final class EventLoop: @unchecked Sendable {
 
     /// How many descriptors libevent's epoll reports at once, at least (epoll_wait(2): `maxevents`; epoll.c:
     /// `INITIAL_NEVENT`). A look that made fewer events due left no descriptor out.
-    static let reportedAtOnce = 32
+    public static let reportedAtOnce = 32
 
     /// Creates a loop; some thread calls `run()`. Throws if the process may have no more descriptors.
     public init() throws(SystemError) {

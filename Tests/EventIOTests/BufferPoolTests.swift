@@ -6,7 +6,7 @@ import Testing
     /// Many buffers that were hardly used are kept, and few that were filled: their memory stays.
     @Test(arguments: [("appended", 5), ("committed", 5), ("cut off again", 5), ("moved", 5), ("little", 9)])
     func keepsFewBuffersThatWereFilled(_ how: String, _ kept: Int) {
-        let pool = BufferPool(capacity: 64 * 1024, limit: 9, usedLimit: 5)
+        let pool = BufferPool(capacity: 64 * 1024, limit: 9, filledLimit: 5)
         let buffers = (0..<12).map { _ in pool.take() }
         let bytes = [UInt8](repeating: 1, count: 5000)
         for buffer in buffers {
@@ -32,8 +32,23 @@ import Testing
         #expect(taken.allSatisfy { $0.isEmpty && $0.capacity == 64 * 1024 })
     }
 
+    /// However many others are kept beside them.
+    @Test func filledBuffersAreKeptBesideOthers() {
+        let pool = BufferPool(capacity: 64 * 1024, limit: 9, filledLimit: 2)
+        let buffers = (0..<9).map { _ in pool.take() }
+        for buffer in buffers.prefix(6) { pool.give(buffer) }
+        let bytes = [UInt8](repeating: 1, count: 5000)
+        for _ in 0..<100 {
+            let filled = [pool.take(), pool.take()]
+            for buffer in filled { buffer.append(bytes) }
+            for buffer in filled { pool.give(buffer) }
+        }
+        let taken = (0..<6).map { _ in pool.take() }
+        #expect(taken.allSatisfy { buffer in buffers.prefix(6).contains { $0 === buffer } })
+    }
+
     @Test func aBufferThatHasGrownIsNotKept() {
-        let pool = BufferPool(capacity: 16, limit: 9, usedLimit: 9)
+        let pool = BufferPool(capacity: 16, limit: 9, filledLimit: 9)
         let buffer = pool.take()
         buffer.append([UInt8](repeating: 1, count: 17))
         pool.give(buffer)

@@ -101,19 +101,17 @@ final class ClientConnection: DescriptorWatchDelegate {
 
     func descriptorIsReadable(_ watch: DescriptorWatch) {
         switch state {
-        case .awaitingRequest, .arrived, .exchanging: read()
+        case .awaitingRequest, .exchanging: read()
         case .lingering(let budget): discard(budget)
-        case .closed: break
+        // A turn starts before it reads again: see `EventLoop.turnStarted`.
+        case .arrived, .closed: break
         }
     }
 
     private func read() {
         var limit = BufferPool.bufferCapacity
         // A head may grow to its limit; a body is read in parts.
-        switch state {
-        case .awaitingRequest, .arrived: limit = max(limit, context.proxy.configuration.limits.head + 1)
-        case .exchanging, .lingering, .closed: break
-        }
+        if case .awaitingRequest = state { limit = max(limit, context.proxy.configuration.limits.head + 1) }
         switch stream.read(limit: limit) {
         case .moved: hasRead()
         case .wouldBlock: stream.releaseInput()
@@ -123,11 +121,10 @@ final class ClientConnection: DescriptorWatchDelegate {
     }
 
     private func hasRead() {
-        switch state {
-        case .awaitingRequest(let wait) where resources.callAtTurnStart(slot: stream.slot): state = .arrived(wait)
-        case .arrived: break
-        case .awaitingRequest, .exchanging, .lingering, .closed: process()
+        guard case .awaitingRequest(let wait) = state, resources.callAtTurnStart(slot: stream.slot) else {
+            return process()
         }
+        state = .arrived(wait)
     }
 
     /// Examines what was read in the turn before.
@@ -141,11 +138,10 @@ final class ClientConnection: DescriptorWatchDelegate {
     private func clientEnded() {
         switch state {
         case .awaitingRequest: endAfterOutput()
-        case .arrived: turnStarted()
         case .exchanging(let runner):
             runner.clientEnded()
             watchPresence()
-        case .lingering, .closed: break
+        case .arrived, .lingering, .closed: break
         }
     }
 

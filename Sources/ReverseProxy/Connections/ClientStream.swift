@@ -74,7 +74,7 @@ final class ClientStream {
     /// Reads the available bytes into `input`, which may grow to `limit` bytes.
     func read(limit: Int) -> IOResult {
         // Moved out and back: a copy would be retained and released.
-        let buffer = input.take() ?? resources.buffers.take()
+        let buffer = input.take() ?? resources.inputBuffers.take()
         guard buffer.count < limit else {
             input = consume buffer
             pauseReading()
@@ -120,7 +120,7 @@ final class ClientStream {
     /// Returns the input's buffer to the pool if it is empty.
     func releaseInput() {
         guard let buffer = input.take() else { return }
-        if buffer.isEmpty { resources.buffers.give(buffer) } else { input = consume buffer }
+        if buffer.isEmpty { resources.inputBuffers.give(buffer) } else { input = consume buffer }
     }
 
     /// Discards what was read.
@@ -195,7 +195,7 @@ final class ClientStream {
     func callAtTurnEnd() {
         guard !isDue else { return }
         isDue = true
-        resources.callAtTurnEnd(slot: slot)
+        resources.callAtTurnEnd(slot: slot, output: pendingOutput)
     }
 
     /// The worker is calling the connection.
@@ -242,7 +242,7 @@ final class ClientStream {
         deadline.cancel()
         watch?.close()
         watch = nil
-        if let input { resources.buffers.give(input) }
+        if let input { resources.inputBuffers.give(input) }
         if let output { resources.buffers.give(output) }
         input = nil
         output = nil

@@ -8,13 +8,16 @@ import HTTP1
 /// `counters`.
 final class WorkerResources {
     let loop: EventLoop
+    /// For what comes from upstreams and goes to clients.
     let buffers = BufferPool()
+    /// For what comes from clients, of whom many hold one until the next turn of the loop.
+    let inputBuffers = BufferPool()
     /// Buffers for requests in progress: each request holds one until its response is complete. A head and a small body
     /// fit; unused pages take no memory.
     let requestBuffers = BufferPool(
         capacity: 24 * 1024,
         limit: WorkerResources.maximumIdleRunners,
-        usedLimit: WorkerResources.maximumIdleRunners
+        filledLimit: WorkerResources.maximumIdleRunners
     )
     /// For use within a single call only.
     let scratch = ByteBuffer(capacity: BufferPool.bufferCapacity)
@@ -50,11 +53,13 @@ final class WorkerResources {
     private(set) var arrivedConnections: [Int] = []
     /// Slots of the connections with deferred work for the end of the loop's turn.
     private(set) var dueConnections: [Int] = []
+    /// How many of them hold more than a little output.
+    private var dueFilled = 0
     /// The pools with deferred work.
     private(set) var duePools: [UpstreamPool] = []
 
     private static let maximumIdleRunners = 256
-    private static let maximumArrived = 32
+    private static let maximumArrived = EventLoop.reportedAtOnce
 
     /// The resources of the worker at `index` of `workers`.
     init(
@@ -82,8 +87,9 @@ final class WorkerResources {
 
     // MARK: The turn's start and end
 
-    /// Has the connection in `slot` called at the start of the loop's next turn; false if as many are as one look can
-    /// serve (see `EventLoop.hasJustLooked`), and their input takes enough buffers.
+    /// Has the connection in `slot` called at the start of the loop's next turn; false if so many are that its look can
+    /// hardly be whole (see `EventLoop.reportedAtOnce`), and that their input takes most of the buffers. Further requests
+    /// begin at once, before those that came first.
     func callAtTurnStart(slot: Int) -> Bool {
         guard arrivedConnections.count < Self.maximumArrived else { return false }
         arrivedConnections.append(slot)
@@ -96,11 +102,15 @@ final class WorkerResources {
         arrivedConnections.removeAll(keepingCapacity: true)
     }
 
-    /// Has the connection in `slot` called at the end of the loop's turn. Ends the turn early, though never within this
-    /// call, when waiting connections hold nearly all pooled buffers.
-    func callAtTurnEnd(slot: Int) {
+    /// Has the connection in `slot` called at the end of the loop's turn; `output` is how many bytes wait for its client.
+    /// Ends the turn early, though never within this call, when waiting connections hold nearly all buffers of the pool,
+    /// or of those in it that may be filled.
+    func callAtTurnEnd(slot: Int, output: Int) {
         dueConnections.append(slot)
-        if dueConnections.count == BufferPool.defaultLimit - Self.maximumArrived { loop.endTurn() }
+        if output > BufferPool.littleUsed { dueFilled += 1 }
+        if dueConnections.count == BufferPool.defaultLimit - 8 || dueFilled == BufferPool.defaultFilledLimit - 4 {
+            loop.endTurn()
+        }
     }
 
     /// Has `pool` called at the end of the loop's turn.
@@ -111,6 +121,7 @@ final class WorkerResources {
     /// All connections that were due have been called.
     func clearDueConnections() {
         dueConnections.removeAll(keepingCapacity: true)
+        dueFilled = 0
     }
 
     func takeDuePools() -> [UpstreamPool] {

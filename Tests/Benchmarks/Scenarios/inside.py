@@ -14,9 +14,9 @@ def ask(connection, port, count):
             raise Failure("a request was not answered well")
 
 
-def together(connections, port, count):
+def together(connections, port, count, target="/api/x"):
     """So many requests in all, each time one on every connection before the first answer is read."""
-    message = request(port)
+    message = request(port, target)
     for _ in range(0, count, len(connections)):
         for connection in connections:
             connection.sendall(message)
@@ -82,11 +82,13 @@ def allocations(options):
     if not shutil.which("cc"):
         raise Failure("this needs a C compiler: apt-get install -y gcc")
     source = pathlib.Path(__file__).parent / "allocations.c"
-    for kind, tls, log, clients in (("plain upstream", False, ["warning"], 1), ("TLS upstream", True, ["warning"], 1),
-                                    ("with a log line", False, ["info"], 1), ("with one in JSON", False, ["info", "--log-format", "json"], 1),
-                                    ("32 clients at once", False, ["warning"], 32)):
+    small, large = "/api/x", "/api/large"
+    for kind, tls, log, clients, target in (
+            ("plain upstream", False, ["warning"], 1, small), ("TLS upstream", True, ["warning"], 1, small),
+            ("with a log line", False, ["info"], 1, small), ("with one in JSON", False, ["info", "--log-format", "json"], 1, small),
+            ("32 clients at once", False, ["warning"], 32, small), ("32 clients at once, 8 KiB each", False, ["warning"], 32, large)):
         with Rig(options.squire) as rig:
-            rig.upstream()
+            rig.upstream(f"location = {large} {{ alias {rig.write('large', 'x' * 8192)}; }}")
             subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", rig.path("allocations.so"), str(source)], check=True)
             counts_file = pathlib.Path(rig.path("counts"))
             counts_file.write_bytes(bytes(64 * 64))
@@ -103,9 +105,9 @@ def allocations(options):
             with contextlib.ExitStack() as stack:
                 connections = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(clients)]
                 # Long enough that all upstream connections are made that so many clients come to need.
-                together(connections, port, 500 if clients == 1 else 10 * REQUESTS)
+                together(connections, port, 500 if clients == 1 else 10 * REQUESTS, target)
                 before = read()
-                together(connections, port, REQUESTS)
+                together(connections, port, REQUESTS, target)
                 after = read()
             if ("/api/x" in rig.log("squire")) != (log != ["warning"]):
                 raise Failure("the log is not what was asked for")
