@@ -6,7 +6,7 @@ import Support
 extension Session {
     /// How long another process may hold the file's lock before the waiters here are told to retry: it may have been
     /// stopped.
-    private static let lockWaitLimit = Duration.seconds(15)
+    static let lockWaitLimit = Duration.seconds(15)
 
     private static let maximumLockLosses = 3
 

@@ -13,19 +13,20 @@ extension Session: SharedSide {
     }
 
     /// Takes over the other machines' session once, for a command without a running Squire beside it. Calls `done` when
-    /// that is in use, or the others cannot be asked.
+    /// that is in use, or the others cannot be asked. Without a usable session it waits for the file's lock first: its
+    /// holder may be looking, too, and nobody is to say meanwhile that a login is needed.
     public func look(_ done: @escaping @Sendable () -> Void) {
         let isTaken = thread.execute { [self] in
-            lookNow()
+            lookNow(waitLimit: status.isUsable ? .zero : Self.lockWaitLimit)
             done()
         }
         if !isTaken { done() }
     }
 
     /// On the session's thread.
-    func lookNow() {
+    func lookNow(waitLimit: Duration = .zero) {
         // The holder of the lock is about to write what this would find.
-        guard let sharing, let file, let handle = (try? hold(file)) ?? nil else { return }
+        guard let sharing, let file, let handle = (try? hold(file, waitLimit: waitLimit)) ?? nil else { return }
         recheckNow()
         _ = sharing.change(.look, from: snapshot.isForeign ? SessionRecord() : snapshot.record, LookSteps(self, file))
         handle.unlock()

@@ -57,6 +57,15 @@ class Joining(FleetScenario):
         fleet.machines[0].command("logout")
         self.assertIn("There is no session", run(fleet.add(), 77).stderr)
 
+    def test_commands_at_once_are_a_machines_first(self):
+        """As `make -j` starts them: those that find another one asking the others wait for what it learns."""
+        fleet = self.fleet(1)
+        new = fleet.add()
+        new.delay(0.2)
+        for command in (["exec", "--config", str(new.config), "--", "true"], ["token"]):
+            new.file.unlink(missing_ok=True)
+            self.assertEqual([result.returncode for result in parallel(4, lambda _: new.command(*command, code=None))], [0] * 4, command[0])
+
     def test_another_customer_does_not_join(self):
         fleet = self.fleet(1)
         member, record = fleet.machines[0], fleet.record()
