@@ -21,11 +21,16 @@ public enum ContentDecoding {
     /// 8.4.1.2), and nothing marks the octets then: they count only if they are whole.
     public static func decode(_ body: [UInt8], coding: String? = nil, limit: Int = 1 << 20) -> [UInt8] {
         if mayBeCompressed(body), let marked = inflate(body, .marked, limit) { return marked.result }
-        let isText = body.first.map { Array("{[<\" \t\r\n".utf8).contains($0) } ?? true
-        guard !isText, coding?.lowercased().contains("deflate") ?? false, let bare = inflate(body, .bare, limit),
+        guard coding?.lowercased().contains("deflate") ?? false, !isText(body), let bare = inflate(body, .bare, limit),
             bare.isWhole
         else { return body }
         return bare.result
+    }
+
+    /// The first octet alone does not tell: compressed text may begin with a carriage return, or with `<`.
+    private static func isText(_ body: [UInt8]) -> Bool {
+        guard let first = body.first else { return true }
+        return Array("{[<\" \t\r\n".utf8).contains(first) && String(validating: body, as: UTF8.self) != nil
     }
 
     /// Nil if nothing can be decompressed.

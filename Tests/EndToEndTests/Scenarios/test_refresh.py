@@ -1,5 +1,5 @@
 """The token's life: refused, refreshed, sent again; once, for everyone."""
-import fcntl, gzip, hashlib, re, select, stat, subprocess, threading, time, zlib
+import fcntl, gzip, hashlib, random, re, select, stat, subprocess, threading, time, zlib
 from harness import *
 
 
@@ -212,6 +212,22 @@ class Refresh(Scenario):
                 self.assertEqual(self.fetch(squire, "POST", "/api/customers/login", b"{}").status, 200)
                 self.assertEqual(json.loads(self.session_file.read_text())["token"], third)
                 squire.stop()
+
+    def test_bare_deflate_may_begin_as_text_does(self):
+        """A long token with a few repeated octets: the first octet of its dynamic block (RFC 1951) is a carriage return."""
+        digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+        for seed in range(1000):
+            new = "".join(random.Random(seed).choices(digits, k=533))
+            body = zlib.compress(json.dumps({"token": new}).encode())[2:-4]
+            if body[:1] == b"\r": break
+        self.assertEqual(body[:1], b"\r")
+        packed = reply(200, body, "Content-Type: application/json", "Content-Encoding: deflate")
+        respond = lambda request: packed if request.target == "/refresh" else reply(200 if request.token == new else 401)
+        session = "  refresh: {method: POST, path: /refresh, token: /token}\n"
+        squire, _ = self.proxied(respond, session=session, token="first-token", profile="")
+        self.assertEqual(self.fetch(squire).status, 200)
+        # No failure may show the token.
+        self.assertTrue(json.loads(self.session_file.read_text())["token"] == new)
 
     def test_the_parts_of_cut_answers_are_kept(self):
         """The token can be read in one of them, and whoever reads it need not log in."""
