@@ -147,7 +147,10 @@ import Testing
     func aStreamOfRecordsIsNeverLookedInto(_ type: String) {
         for status in [200, 403] {
             let policy = RejectionPolicy([Rule(status: status, body: .init(pointer: "/a", equals: "b"))])
-            #expect(policy.verdict(status: status, challenges: [], body: .init(type: type)) == .unknown)
+            // To start one is to accept the token.
+            let expected = status == 200 ? RejectionPolicy.Verdict.accepted : .unknown
+            #expect(policy.verdict(status: status, challenges: [], body: .init(type: type)) == expected)
+            #expect(policy.verdict(status: status, challenges: [], body: .init(type: type, isThere: false)) == .unknown)
         }
     }
 
@@ -156,7 +159,8 @@ import Testing
             ("application/json", true, RejectionPolicy.Verdict.needsBody),
             ("APPLICATION/JSON ; charset=x", true, .needsBody), ("application/problem+json", true, .needsBody),
             ("application/json", false, .unknown), ("text/html", true, .unknown), (nil, true, .unknown),
-            ("application/octet-stream; x=json", true, .unknown), ("text/json", true, .unknown),
+            ("application/octet-stream; x=json", true, .accepted), ("Image/PNG", true, .accepted),
+            ("image/png", false, .unknown), ("text/json", true, .unknown), ("text/plain", true, .unknown),
             ("model/gltf+json", true, .needsBody),
         ] as [(String?, Bool, RejectionPolicy.Verdict)]
     )

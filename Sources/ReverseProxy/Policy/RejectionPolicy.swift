@@ -65,6 +65,17 @@ public final class RejectionPolicy: Sendable {
             let isJSON = essence == "application/json" || essence.hasSuffix("+json")
             return (isJSON || status >= 300) && !Self.isStream(essence)
         }
+
+        private static let binary: Set<String> = ["application/octet-stream", "application/pdf", "application/zip"]
+        private static let binaryKinds = ["image/", "audio/", "video/", "font/"]
+
+        /// A success with what was asked for: an API that rejects a token in a body starts no stream, and sends no picture.
+        fileprivate func isContent(_ status: Int) -> Bool {
+            guard isThere, status < 300, status != 206 else { return false }
+            let essence = essence
+            return Self.isStream(essence) || Self.binary.contains(essence)
+                || Self.binaryKinds.contains(where: essence.hasPrefix)
+        }
     }
 
     /// `challenges` are the values of WWW-Authenticate.
@@ -72,7 +83,7 @@ public final class RejectionPolicy: Sendable {
         var verdict = Verdict.accepted
         for rule in rules(about: status, challenges) {
             if rule.body == nil { return .rejected }
-            verdict = body.isLookedInto(status) ? .needsBody : .unknown
+            verdict = body.isLookedInto(status) ? .needsBody : body.isContent(status) ? .accepted : .unknown
         }
         return verdict
     }

@@ -112,6 +112,19 @@ class Refusals(Scenario):
                 self.assertEqual(statuses, [200, status, 200, 401])
                 self.assertEqual([request.target for request in upstream.requests], ["/a", "/refresh", "/b", "/c"])
 
+    def test_a_stream_or_a_download_is_an_acceptance(self):
+        """An API that answers with little JSON, or none: two paths that reject the token are not its end when it served between."""
+        for body, type in ((b"data: x\n\n", "text/event-stream"), (b"{}\n", "application/x-ndjson"), (b"\x89PNG", "image/png"), (b"x", "application/octet-stream")):
+            with self.subTest(type):
+                def respond(request):
+                    if request.target in ("/refresh", "/a", "/c"): return reply(401, b"{}", "Content-Type: application/json")
+                    return reply(200, body, f"Content-Type: {type}")
+
+                session = RULES + "  refresh: {method: POST, path: /refresh, token: /token}\n"
+                process, upstream = self.proxied(respond, session=session, token="first-token", profile="")
+                self.assertEqual([self.fetch(process, target=target).status for target in ("/a", "/b", "/c", "/d")], [401, 200, 401, 200])
+                self.assertEqual([request.target for request in upstream.requests], ["/a", "/refresh", "/b", "/c", "/d"])
+
     def test_what_no_other_token_cures_is_relayed(self):
         challenge = None
         session = "  rejected: [401, 403, {status: 400, pointer: /e, equals: x}]\n"
