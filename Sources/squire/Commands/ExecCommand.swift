@@ -148,7 +148,7 @@ struct ExecCommand: ParsableCommand {
         }
         loop.run()
         // The command has ended, and a refresh that it led to may be under way.
-        Foreground.watchEnd(StopOrders(), logging)
+        Foreground.watchEnd(StopOrders(), logging, others: passedOn)
         waiter.join()
         withExtendedLifetime(signals) {}
         var ended: Int32 = 0

@@ -144,17 +144,18 @@ final class Foreground {
 
     /// From now on a thread of its own gets the signals, until the process has ended. What is left blocks the main thread,
     /// such as waiting for a refresh: only a second SIGTERM or SIGINT ends that at once. The echo of the first, and a SIGHUP,
-    /// must not end the process before its log is written. `orders` are those that came before.
-    static func watchEnd(_ orders: StopOrders, _ logging: Logging?) {
+    /// must not end the process before its log is written, nor must `others`, which have had a meaning so far. `orders` are
+    /// those that came before.
+    static func watchEnd(_ orders: StopOrders, _ logging: Logging?, others: [Int32] = []) {
         var (watched, former) = (sigset_t(), sigset_t())
         sigemptyset(&watched)
-        for signal in [SIGTERM, SIGINT, SIGHUP] { sigaddset(&watched, signal) }
+        for signal in [SIGTERM, SIGINT, SIGHUP] + others { sigaddset(&watched, signal) }
         // All other threads block them anyway.
         pthread_sigmask(SIG_BLOCK, &watched, &former)
         let thread = NativeThread(name: "squire-signals") { [watched, orders, logging] in
             var (watched, orders, signal) = (watched, orders, Int32(0))
             while sigwait(&watched, &signal) == 0 {
-                guard signal != SIGHUP else { continue }
+                guard signal == SIGTERM || signal == SIGINT else { continue }
                 if orders.isHurry(at: MonotonicClock.now()) { exitAtOnce(signal, logging) }
                 orders.begin(at: MonotonicClock.now())
             }

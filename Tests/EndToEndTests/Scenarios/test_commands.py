@@ -445,7 +445,8 @@ class Sessions(Scenario):
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=clean_environment(**self.env))
         self.assertTrue(asked.wait(LIMIT))
         self.until(lambda: marker.exists() and not self.is_running(int(marker.read_text())), "the command ends")
-        for number in (signal.SIGTERM, signal.SIGHUP): process.send_signal(number)
+        # What was passed on to the command until now is not for Squire.
+        for name in ("TERM", "HUP", "QUIT", "USR1", "USR2"): process.send_signal(signal.Signals[f"SIG{name}"])
         release.set()
         self.assertEqual(process.wait(LIMIT), 5)
         self.assertTrue(json.loads(self.session_file.read_text())["token"] == new)
