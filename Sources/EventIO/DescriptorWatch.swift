@@ -60,9 +60,10 @@ public final class DescriptorWatch {
     /// Whether the loop's look, which has just been taken, showed that nothing can be read: neither bytes nor the peer's
     /// end. False if that is not known, as everywhere but in `EventLoop.turnStarted`. Costs no system call.
     ///
-    /// Everything that arrived before that turn began is seen. What arrived since is not.
-    public var wasFoundQuiet: Bool {
-        guard loop.hasJustLooked, isReading, let readEvent else { return false }
+    /// Everything that arrived before that turn began is seen. What arrived since is not: `now`, in monotonic nanoseconds,
+    /// is at most 0.2 ms later.
+    public func wasFoundQuiet(at now: UInt64) -> Bool {
+        guard loop.hasJustLooked(at: now), isReading, let readEvent else { return false }
         // libevent refuses to change the priority of an event that is due, and only then (event_priority_set in
         // event.c); this one keeps its own.
         return event_priority_set(readEvent, event_get_priority(readEvent)) == 0

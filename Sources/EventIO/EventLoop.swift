@@ -52,6 +52,11 @@ public final class EventLoop: @unchecked Sendable {
     /// `INITIAL_NEVENT`). A look that made fewer events due left no descriptor out.
     public static let reportedAtOnce = 32
 
+    /// How long a look tells something, in nanoseconds: later, what has come since is worth a call.
+    static let lookLasts: UInt64 = 200_000
+    /// When the last look began, on the monotonic clock.
+    private var lookedAt: UInt64 = 0
+
     /// Creates a loop; some thread calls `run()`. Throws if the process may have no more descriptors.
     public init() throws(SystemError) {
         // No locks: only the loop's thread touches the base. libevent would take them four times a request, 1 % of the
@@ -145,6 +150,7 @@ public final class EventLoop: @unchecked Sendable {
         guard isTurnStartDue else { return }
         isTurnStartDue = false
         look = dueEvents == 0 ? .coming : .past
+        lookedAt = MonotonicClock.now()
         event_active(turnStart, Int32(EV_TIMEOUT), 1)
     }
 
@@ -157,9 +163,12 @@ public final class EventLoop: @unchecked Sendable {
     /// How many events wait for their callbacks.
     private var dueEvents: Int { Int(event_base_get_num_events(base, UInt32(EVENT_BASE_COUNT_ACTIVE))) }
 
-    /// Whether the look has just been taken, and reported every descriptor that was due. Call on the loop.
+    /// Whether the look has just been taken, at `now` on the monotonic clock, and reported every descriptor that was due.
+    /// Call on the loop.
     @inline(__always)
-    var hasJustLooked: Bool { if case .justTaken = look { true } else { false } }
+    func hasJustLooked(at now: UInt64) -> Bool {
+        if case .justTaken = look { now &- lookedAt < Self.lookLasts } else { false }
+    }
 
     /// A descriptor is watched for reading since the look, which tells nothing of it. Call on the loop.
     func forgetLook() {

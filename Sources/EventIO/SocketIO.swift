@@ -45,6 +45,17 @@ public enum SocketIO {
         return SystemCall.retrying { csystem_receive(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) } > 0
     }
 
+    /// Whether the peer's system has not taken all that was written (SIOCOUTQ, tcp(7)). If the descriptor is closed and the
+    /// peer sends something, the kernel discards the rest. False where the system does not tell.
+    public static func hasUntakenOutput(_ descriptor: Int32) -> Bool {
+        #if os(Linux)
+        var count: Int32 = 0
+        return ioctl(descriptor, UInt(TIOCOUTQ), &count) == 0 && count > 0
+        #else
+        return false
+        #endif
+    }
+
     /// Makes small writes leave at once instead of waiting for an acknowledgement (Nagle's algorithm); does nothing on
     /// a Unix socket.
     public static func disableDelay(_ descriptor: Int32) {

@@ -73,10 +73,10 @@ public final class UpstreamConnection: DescriptorWatchDelegate {
     public var isOpen: Bool { watch != nil }
 
     /// True if an idle connection has neither unread bytes nor an end of stream. A connection that is not quiet must
-    /// not be used again, because the check may have consumed bytes.
-    public var hasNothingToRead: Bool {
+    /// not be used again, because the check may have consumed bytes. `now` is in monotonic nanoseconds.
+    public func hasNothingToRead(now: UInt64) -> Bool {
         guard let watch else { return false }
-        if !holdsBytes, watch.wasFoundQuiet || SocketIO.hasNothingToRead(descriptor) { return true }
+        if !holdsBytes, watch.wasFoundQuiet(at: now) || SocketIO.hasNothingToRead(descriptor) { return true }
         // The bytes may be for the TLS library: a server may send session tickets at any time (RFC 8446 section 4.6.1).
         // Part of a record tells nothing.
         return isSecure

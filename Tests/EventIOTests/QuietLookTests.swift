@@ -22,7 +22,8 @@ import Testing
             self.watch = watch
         }
 
-        var wasFoundQuiet: Bool { watch!.wasFoundQuiet }
+        var wasFoundQuiet: Bool { wasFoundQuiet(at: MonotonicClock.now()) }
+        func wasFoundQuiet(at now: UInt64) -> Bool { watch!.wasFoundQuiet(at: now) }
 
         func setReading(_ on: Bool) { watch!.setReading(on) }
 
@@ -98,6 +99,19 @@ import Testing
             found = pair.wasFoundQuiet
         }
         #expect(found == false)
+    }
+
+    @Test func aLookTellsNothingOfMuchLater() throws {
+        let loop = try EventLoop()
+        let silent = Pair(loop)
+        defer { silent.end() }
+        var found: [Bool] = []
+        let start = MonotonicClock.now()
+        atTurnStart(loop) {
+            // The look came after `start`, and before now.
+            found = [start, MonotonicClock.now() + EventLoop.lookLasts].map(silent.wasFoundQuiet(at:))
+        }
+        #expect(found.last == false)
     }
 
     /// Only a look that nothing has followed tells something.

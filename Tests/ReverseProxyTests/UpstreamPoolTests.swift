@@ -116,11 +116,11 @@ private final class Waiting {
     @Test func lastGivenIsTakenFirst() throws {
         let rig = try Rig()
         let connections = [try rig.connect(), try rig.connect()]
-        #expect(rig.pool.takeIdle() == nil)
+        #expect(rig.pool.takeIdle(now: MonotonicClock.now()) == nil)
         connections.forEach(rig.give)
-        #expect(rig.pool.takeIdle() === connections[1])
-        #expect(rig.pool.takeIdle() === connections[0])
-        #expect(rig.pool.takeIdle() == nil)
+        #expect(rig.pool.takeIdle(now: MonotonicClock.now()) === connections[1])
+        #expect(rig.pool.takeIdle(now: MonotonicClock.now()) === connections[0])
+        #expect(rig.pool.takeIdle(now: MonotonicClock.now()) == nil)
         #expect(rig.pool.connectionCount == 2 && connections.allSatisfy(\.isOpen))
         for connection in connections { connection.close() }
     }
@@ -138,7 +138,7 @@ private final class Waiting {
         let connection = try rig.connect()
         connection.close()
         rig.give(connection)
-        #expect(rig.pool.takeIdle() == nil && rig.pool.connectionCount == 0)
+        #expect(rig.pool.takeIdle(now: MonotonicClock.now()) == nil && rig.pool.connectionCount == 0)
     }
 
     /// The loop has not handled yet what came.
@@ -152,7 +152,7 @@ private final class Waiting {
         // `peer` is the first one's.
         #expect(write(peer, bytes, bytes.utf8.count) == bytes.utf8.count)
         if bytes.isEmpty { SocketIO.close(peer) }
-        #expect(rig.pool.takeIdle() === other)
+        #expect(rig.pool.takeIdle(now: MonotonicClock.now()) === other)
         #expect(!connection.isOpen && rig.pool.connectionCount == 1)
         if !bytes.isEmpty { SocketIO.close(peer) }
         other.close()
@@ -166,7 +166,7 @@ private final class Waiting {
         #expect(write(peer, bytes, bytes.utf8.count) == bytes.utf8.count)
         if bytes.isEmpty { SocketIO.close(peer) }
         rig.run { rig.pool.connectionCount == 0 }
-        #expect(!connection.isOpen && rig.pool.takeIdle() == nil)
+        #expect(!connection.isOpen && rig.pool.takeIdle(now: MonotonicClock.now()) == nil)
         if !bytes.isEmpty { SocketIO.close(peer) }
     }
 
@@ -185,7 +185,7 @@ private final class Waiting {
         #expect(connections.map(\.isOpen) == [false, true, true])
         rig.pool.closeOld(now: 180 * second)
         #expect(connections.map(\.isOpen) == [false, false, false])
-        #expect(rig.pool.takeIdle() == nil && rig.pool.connectionCount == 0)
+        #expect(rig.pool.takeIdle(now: MonotonicClock.now()) == nil && rig.pool.connectionCount == 0)
     }
 
     /// One look closes the first; the other one's time is not over then, and needs another look.
@@ -205,7 +205,7 @@ private final class Waiting {
         rig.give(idle)
         rig.pool.closeAll()
         #expect(!idle.isOpen && used.isOpen && rig.pool.connectionCount == 1)
-        #expect(rig.pool.takeIdle() == nil)
+        #expect(rig.pool.takeIdle(now: MonotonicClock.now()) == nil)
         used.close()
     }
 
@@ -232,7 +232,7 @@ private final class Waiting {
         let connection = try rig.connect()
         let waiting = Waiting(rig)
         rig.give(connection)
-        #expect(rig.pool.takeIdle() == nil)
+        #expect(rig.pool.takeIdle(now: MonotonicClock.now()) == nil)
         rig.endTurn()
         #expect(waiting.connection === connection)
         connection.close()
@@ -243,7 +243,7 @@ private final class Waiting {
         let connection = try rig.connect()
         let waiting = Waiting(rig, needsNew: true)
         rig.give(connection)
-        #expect(rig.pool.takeIdle() === connection)
+        #expect(rig.pool.takeIdle(now: MonotonicClock.now()) === connection)
         rig.give(connection)
         rig.run { waiting.result != nil }
         #expect(waiting.isReused == false && waiting.connection !== connection)
@@ -275,7 +275,7 @@ private final class Waiting {
         #expect(waiting.connection === connection)
         var late: UpstreamConnection?
         rig.run {
-            late = rig.pool.takeIdle()
+            late = rig.pool.takeIdle(now: MonotonicClock.now())
             return late != nil
         }
         #expect(late !== connection && late?.isOpen == true && waiting.calls == 1)
@@ -295,7 +295,7 @@ private final class Waiting {
         rig.give(connection)
         rig.endTurn()
         #expect(last.connection === connection)
-        rig.run { rig.pool.takeIdle()?.close() != nil }
+        rig.run { rig.pool.takeIdle(now: MonotonicClock.now())?.close() != nil }
         #expect(unstarted.calls == 0 && started.calls == 0 && last.calls == 1)
         connection.close()
     }

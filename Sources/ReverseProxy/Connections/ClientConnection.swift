@@ -287,9 +287,10 @@ final class ClientConnection: DescriptorWatchDelegate {
         lingerAfterOutput(budget: Self.lingerBytes)
     }
 
-    /// No further request will come. Earlier responses, or the end of one, may still be unsent.
+    /// No further request is served. Earlier responses, or the end of one, may still be on their way: if the client sends
+    /// something to a closed connection, the kernel discards them (RFC 9112 section 9.6).
     private func endAfterOutput() {
-        if stream.pendingOutput == 0 { close() } else { lingerAfterOutput(budget: .max) }
+        if stream.hasUntakenOutput { lingerAfterOutput(budget: .max) } else { close() }
     }
 
     private func lingerAfterOutput(budget: Int) {
@@ -353,6 +354,7 @@ final class ClientConnection: DescriptorWatchDelegate {
 
     private func deadlinePassed() {
         switch state {
+        case .awaitingRequest(.idle) where stream.pendingOutput == 0: endAfterOutput()
         case .awaitingRequest(.idle): close()
         case .awaitingRequest(.head):
             if let input = stream.input { refuse(.requestTimeout, input.readable) } else { close() }

@@ -156,6 +156,9 @@ final class ClientStream {
     /// The number of bytes that wait for the client.
     var pendingOutput: Int { output?.count ?? 0 }
 
+    /// Whether part of what was written has not arrived at the client's system: closing may lose it.
+    var hasUntakenOutput: Bool { pendingOutput > 0 || SocketIO.hasUntakenOutput(descriptor) }
+
     /// Sends as much as possible without blocking.
     func flush() {
         guard let buffer = output.take() else { return }

@@ -237,7 +237,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         countRunning()
         recordAttempt(now: now)
         let pool = request.context.pool
-        if !onFreshConnection, let idle = pool.takeIdle() { return attach(idle, isReused: true, now: now) }
+        if !onFreshConnection, let idle = pool.takeIdle(now: now) { return attach(idle, isReused: true, now: now) }
         client.clearDeadline()
         if proxy.detail > .ends { trace(.connecting) }
         wait = .connection(

@@ -79,13 +79,13 @@ final class UpstreamPool: UpstreamConnectionDelegate {
     /// An idle connection; nil if the caller has to wait, behind those that already do. A connection that was closed,
     /// or on which bytes arrived, is skipped: the loop may not have handled that yet, and an unsolicited response would
     /// be taken for the next one. Called in `EventLoop.turnStarted`, it mostly takes no system call to know.
-    func takeIdle() -> UpstreamConnection? {
-        waiting.isEmpty ? popIdle() : nil
+    func takeIdle(now: UInt64) -> UpstreamConnection? {
+        waiting.isEmpty ? popIdle(now: now) : nil
     }
 
-    private func popIdle() -> UpstreamConnection? {
+    private func popIdle(now: UInt64) -> UpstreamConnection? {
         while let connection = idle.popLast() {
-            if connection.hasNothingToRead { return connection }
+            if connection.hasNothingToRead(now: now) { return connection }
             connection.close()
         }
         return nil
@@ -112,7 +112,7 @@ final class UpstreamPool: UpstreamConnectionDelegate {
     /// others.
     func turnEnded() {
         isDue = false
-        while !waiting.isEmpty, let connection = popIdle() {
+        while !waiting.isEmpty, let connection = popIdle(now: MonotonicClock.now()) {
             guard let waiter = waiting.popFirst() else { break }
             waiter.complete(.success(Acquired(connection: connection, isReused: true)))
         }
@@ -189,7 +189,7 @@ final class UpstreamPool: UpstreamConnectionDelegate {
 
     /// The upstream closed the connection, or sent unsolicited bytes: it is useless either way.
     func upstreamIsReadable(_ connection: UpstreamConnection) {
-        if connection.hasNothingToRead { return }
+        if connection.hasNothingToRead(now: MonotonicClock.now()) { return }
         if let index = idle.firstIndex(where: { $0 === connection }) { idle.remove(at: index) }
         connection.close()
     }
