@@ -432,8 +432,8 @@ class Clients:
         call, theme = exchange.call, plan.theme_of(self.seed, exchange.call.n)
         if exchange.status not in (502, 504, 408) or exchange.disturbed or not exchange.is_sent or not call.is_whole or theme("bad_accepts") or call.pace:
             return
-        # What comes on an idle connection may be taken for the answer to the next request: who was first cannot be told.
-        if exchange.code in ("upstream_protocol", "http_protocol_error") and (theme("unsolicited") or theme("extra")):
+        # What comes on an idle connection may be taken for the answer to the next request, or for its beginning: who was first cannot be told.
+        if exchange.code in ("upstream_protocol", "http_protocol_error", "upstream_reset") and (theme("unsolicited") or theme("extra")):
             return
         # An order is not sent again when an idle connection turns out to be gone.
         if exchange.status == 502 and call.method not in ("GET", "HEAD", "OPTIONS", "PUT", "DELETE") or call.kind == "websocket":
