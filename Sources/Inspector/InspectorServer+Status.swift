@@ -28,17 +28,16 @@ extension InspectorServer {
 
     /// The data for a command line that repeats a request.
     func copyStatus(_ current: InspectedProxy.Current) -> JSONValue {
-        let text = { (value: String?) in value.map(JSONValue.string) ?? .null }
         let access = current.settings?.access
         let socket = proxy.listen.lazy.compactMap(UnixSpelling.path).first
         let isReachedByTCP = proxy.listen.contains { $0.hasPrefix("http://") }
         return .object([
-            .init("proxy", text(isReachedByTCP ? "http://\(Self.host(of: proxy.listen))" : nil)),
-            .init("socket", text(socket)), .init("upstream", .string(current.upstream)),
-            .init("config", text(current.configuration)),
-            .init("key_file", text(access?.key == nil ? nil : access?.keyFile)),
+            .init("proxy", .optional(isReachedByTCP ? "http://\(Self.host(of: proxy.listen))" : nil)),
+            .init("socket", .optional(socket)), .init("upstream", .string(current.upstream)),
+            .init("config", .optional(current.configuration)),
+            .init("key_file", .optional(access?.key == nil ? nil : access?.keyFile)),
             .init("examples", .array(proxy.examples.map(JSONValue.string))),
-            .init("token_command", text(current.tokenCommand)), .init("sign_in", text(signIn(current))),
+            .init("token_command", .optional(current.tokenCommand)), .init("sign_in", .optional(signIn(current))),
             .init("apply", apply(current)), .init("way", way(current)),
         ])
     }
@@ -46,10 +45,9 @@ extension InspectorServer {
     /// How the upstream is reached: the files that secure the connection, and the proxy, without its credentials.
     private func way(_ current: InspectedProxy.Current) -> JSONValue {
         guard let settings = current.settings else { return .null }
-        let text = { (value: String?) in value.map(JSONValue.string) ?? .null }
         return .object([
-            .init("ca", text(settings.tls.authorities)), .init("certificate", text(settings.tls.certificate)),
-            .init("key", text(settings.tls.key)), .init("proxy", text(settings.plainProxy?.url)),
+            .init("ca", .optional(settings.tls.authorities)), .init("certificate", .optional(settings.tls.certificate)),
+            .init("key", .optional(settings.tls.key)), .init("proxy", .optional(settings.plainProxy?.url)),
             .init("proxy_login", .bool(settings.plainProxy?.hasLogin == true)),
         ])
     }

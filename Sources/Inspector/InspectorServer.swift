@@ -237,11 +237,10 @@ public final class InspectorServer: LocalHandler {
 
     func status() -> JSONValue {
         let current = proxy.current()
-        let text = { (value: String?) in value.map(JSONValue.string) ?? .null }
         return .object([
             .init("session", current.session.status.json), .init("upstream", .string(current.upstream)),
             .init("listen", .array(proxy.listen.map(JSONValue.string))), .init("version", .string(version)),
-            .init("config", text(current.configuration)), .init("pid", .integer(Int(getpid()))),
+            .init("config", .optional(current.configuration)), .init("pid", .integer(Int(getpid()))),
             .init("started_at", .integer(startedAt)),
             .init("inspector", recordingStatus()),
             .init("margin", margin(current)), .init("copy", copyStatus(current)),

@@ -218,8 +218,8 @@ extension ConfigurationSections {
         guard takeover >= least else {
             map.fail(
                 "takeover",
-                "must be at least \(Quantity.text(least)): a refresh may take \(Quantity.text(least - .seconds(5))), "
-                    + "and 5s more; a machine that is still at it would be taken for dead, and the token sent twice"
+                "must be at least \(Quantity.text(least)): a refresh may take "
+                    + "\(Quantity.text(SharedConfiguration.refreshTime(timeout))), and 5s more; a machine that is still at it would be taken for dead, and the token sent twice"
             )
             return nil
         }

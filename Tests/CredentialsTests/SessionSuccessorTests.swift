@@ -21,6 +21,15 @@ import Threads
 
     private func path(_ place: Place) -> String { place == .leftover ? file.temporaryPath : file.answerPath }
 
+    /// Saves one record, and leaves its successor beside the file. Returns both.
+    private func saveWithLeftover() throws -> (old: SessionRecord, new: SessionRecord) {
+        let old = try record("old")
+        try file.save(old)
+        let new = try record("new", after: old)
+        leave(new, .leftover)
+        return (old, new)
+    }
+
     private func leave(_ record: SessionRecord, _ place: Place) {
         #expect(PrivateFile.create(path(place), record.serialized()))
     }
@@ -174,10 +183,7 @@ import Threads
 
     /// The same where another process has put it in the file's place meanwhile.
     @Test(arguments: [true, false]) func whatSomebodySavedSinceIsNotOverwritten(_ isLogout: Bool) throws {
-        let old = try record("old")
-        try file.save(old)
-        let new = try record("new", after: old)
-        leave(new, .leftover)
+        let (old, new) = try saveWithLeftover()
         guard let holder = try file.tryLock() else { return #expect(Bool(false)) }
         let session = try Session(file: file, source: nil)
         let later = try left(isLogout: isLogout, insteadOf: old, after: new)
@@ -201,10 +207,7 @@ import Threads
 
     /// Its successor follows the file, and says what somebody has done there.
     @Test(arguments: [true, false]) func aSessionOfBeforeAReloadSaysNothingOfIt(_ isLogout: Bool) throws {
-        let old = try record("old")
-        try file.save(old)
-        let new = try record("new", after: old)
-        leave(new, .leftover)
+        let (old, new) = try saveWithLeftover()
         guard let holder = try file.tryLock() else { return #expect(Bool(false)) }
         let news = Guarded(0)
         let session = try Session(file: file, source: nil, emit: { if case .adopted = $0 { news.with { $0 += 1 } } })
@@ -271,10 +274,7 @@ import Threads
 
     /// Another login took the identity meanwhile: what is left has the other one, too.
     @Test func whatIsLeftIsRenamed() throws {
-        let old = try record("old")
-        try file.save(old)
-        let new = try record("new", after: old)
-        leave(new, .leftover)
+        _ = try saveWithLeftover()
         guard let holder = try file.tryLock() else { return #expect(Bool(false)) }
         let session = try Session(file: file, source: nil)
         let later = TokenSet(accessToken: try #require(Token("later")))

@@ -14,7 +14,6 @@ private final class Rig: DescriptorWatchDelegate {
     /// What is called in the next turn before the client's bytes are read.
     private var meanwhile: () -> Void = {}
     private let worker: Worker
-    private let workerTurnEnded: (() -> Void)?
     private let socket: ListeningSocket
     private let trigger: (near: Int32, far: Int32)
     private var watch: DescriptorWatch?
@@ -38,7 +37,6 @@ private final class Rig: DescriptorWatchDelegate {
             names: WorkerNames(recordings: nil, spare: [0]),
             index: 0
         )
-        workerTurnEnded = loop.turnEnded
         let clients = try #require(SocketIO.pair())
         client = clients.0
         worker.adopt(clients.1, from: .unix)
@@ -77,25 +75,7 @@ private final class Rig: DescriptorWatchDelegate {
     func descriptorIsWritable(_ watch: DescriptorWatch) {}
 
     /// Runs turns until `isDone`, which is asked at the end of each.
-    func run(until isDone: () -> Bool) {
-        let patience = EventTimer(loop: loop) { [loop] in
-            Issue.record("nothing happened")
-            loop.stop()
-        }
-        patience.arm(after: .seconds(30))
-        withoutActuallyEscaping(isDone) { isDone in
-            var isOver = false
-            loop.turnEnded = { [workerTurnEnded, loop] in
-                workerTurnEnded?()
-                guard !isOver, isDone() else { return }
-                isOver = true
-                loop.stop()
-            }
-            loop.run()
-            loop.turnEnded = workerTurnEnded
-        }
-        patience.cancel()
-    }
+    func run(until isDone: () -> Bool) { loop.run(until: isDone) }
 
     /// Runs the turn that reads what the client has sent, and begins to drain the worker at its end.
     func drainAtTurnEnd(_ completion: @escaping () -> Void) {

@@ -5,20 +5,13 @@ import Testing
 @testable import ReverseProxy
 
 @Suite struct DeadlineTests {
-    /// Runs the loop until `isDone`, which is asked at the end of each turn.
-    private func run(_ loop: EventLoop, until isDone: @escaping () -> Bool) {
-        loop.turnEnded = { if isDone() { loop.stop() } }
-        loop.run()
-        loop.turnEnded = nil
-    }
-
     @Test func itPassesOnceWithoutProgress() throws {
         let loop = try EventLoop()
         var passes = 0
         let deadline = Deadline(loop: loop) { passes += 1 }
         let end = EventTimer(loop: loop) { loop.stop() }
         deadline.set(at: 0, now: MonotonicClock.now())
-        run(loop) { passes > 0 }
+        loop.run { passes > 0 }
         end.arm(nanoseconds: 0)
         loop.run()
         #expect(passes == 1)
@@ -36,7 +29,7 @@ import Testing
         let first = EventTimer(loop: loop) { #expect(Platform.write(far, "x", 1) == 1) }
         first.arm(nanoseconds: 0)
         deadline.set(at: 0, now: MonotonicClock.now())
-        run(loop) { reader.hasRead || passes > 0 }
+        loop.run { reader.hasRead || passes > 0 }
         // Nothing is left of the time that was over.
         let end = EventTimer(loop: loop) { loop.stop() }
         end.arm(nanoseconds: 1_000_000)
@@ -61,7 +54,7 @@ import Testing
         let first = EventTimer(loop: loop) { for (_, far) in pairs { #expect(Platform.write(far, "x", 1) == 1) } }
         first.arm(nanoseconds: 0)
         deadline.set(at: 0, now: MonotonicClock.now())
-        run(loop) { reads == pairs.count || passes > 0 }
+        loop.run { reads == pairs.count || passes > 0 }
         #expect(reads == pairs.count && passes == 0)
     }
 

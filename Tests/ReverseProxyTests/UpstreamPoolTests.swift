@@ -8,8 +8,6 @@ import Upstream
 /// One upstream on loopback, whose connections the kernel accepts, and a pool. The loop runs on the test's thread, and
 /// only until what the test waits for has happened.
 private final class Rig {
-    private static let patience = Duration.seconds(30)
-
     let resources: WorkerResources
     let pool: UpstreamPool
     private let loop: EventLoop
@@ -40,7 +38,6 @@ private final class Rig {
     }
 
     deinit {
-        loop.turnEnded = nil
         if listens { socket.close() }
     }
 
@@ -52,24 +49,8 @@ private final class Rig {
     /// Runs the loop until `isDone`, which is asked at the end of each turn.
     func run(until isDone: () -> Bool) {
         endTurn()
-        let timer = EventTimer(loop: loop) { [loop] in
-            Issue.record("nothing happened")
-            loop.stop()
-        }
-        timer.arm(after: Self.patience)
-        withoutActuallyEscaping(isDone) { isDone in
-            var isOver = false
-            guard !isDone() else { return }
-            loop.turnEnded = { [unowned self] in
-                endTurn()
-                guard !isOver, isDone() else { return }
-                isOver = true
-                loop.stop()
-            }
-            loop.run()
-            loop.turnEnded = nil
-        }
-        timer.cancel()
+        guard !isDone() else { return }
+        loop.run(endTurn: endTurn, until: isDone)
     }
 
     /// A connection that is made for its caller.

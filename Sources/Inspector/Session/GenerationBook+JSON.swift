@@ -26,18 +26,17 @@ extension GenerationBook {
 
 extension GenerationBook.Entry {
     fileprivate func json(_ counts: GenerationCounts?) -> JSONValue {
-        let number = { (value: Int?) in value.map(JSONValue.integer) ?? .null }
-        let text = { (value: String?) in value.map(JSONValue.string) ?? .null }
         let count = { (value: UInt64?) in JSONValue.number("\(value ?? 0)") }
         return .object([
             .init("generation", .number("\(generation)")), .init("from", .string(origin.rawValue)),
-            .init("cause", text(cause?.rawValue)), .init("at", GenerationBook.moment(at)),
-            .init("took_ms", number(report?.milliseconds)), .init("waiters", .integer(report?.others ?? 0)),
-            .init("led_by", text(report?.trigger.map { "\(ExchangeID($0))" })), .init("issued_at", number(issuedAt)),
-            .init("expires_at", number(expiresAt)), .init("served", count(counts?.served)),
+            .init("cause", .optional(cause?.rawValue)), .init("at", GenerationBook.moment(at)),
+            .init("took_ms", .optional(report?.milliseconds)), .init("waiters", .integer(report?.others ?? 0)),
+            .init("led_by", .optional(report?.trigger.map { "\(ExchangeID($0))" })),
+            .init("issued_at", .optional(issuedAt)),
+            .init("expires_at", .optional(expiresAt)), .init("served", count(counts?.served)),
             .init("refused", count(counts?.refused)), .init("running", count(counts?.running)),
-            .init("ended_at", end.map { GenerationBook.moment($0.at) } ?? .null), .init("ended_by", text(end?.by)),
-            .init("subject", text(subject)),
+            .init("ended_at", end.map { GenerationBook.moment($0.at) } ?? .null), .init("ended_by", .optional(end?.by)),
+            .init("subject", .optional(subject)),
         ])
     }
 }

@@ -71,12 +71,12 @@ public struct SharedConfiguration: Sendable, Equatable {
     public var takeover: Duration
 
     public static let usualPrefix = "squire"
-    /// The time limit of a refresh for a source without one.
-    private static let usualTimeout = Duration.seconds(30)
+    /// How long a refresh may take; `timeout` is the source's limit, if it has one.
+    public static func refreshTime(_ timeout: Duration?) -> Duration { timeout ?? .seconds(30) }
 
     /// The shortest `takeover` if a refresh may take `timeout`: after a shorter one, a machine that still waits for its
     /// answer would be taken for dead, and the token would be sent twice.
-    public static func leastTakeover(_ timeout: Duration?) -> Duration { (timeout ?? usualTimeout) + .seconds(5) }
+    public static func leastTakeover(_ timeout: Duration?) -> Duration { refreshTime(timeout) + .seconds(5) }
 
     /// The `takeover` without one in the file.
     public static func usualTakeover(_ timeout: Duration?) -> Duration { leastTakeover(timeout) + .seconds(5) }
